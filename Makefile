@@ -1,0 +1,48 @@
+# The whole set-up in two words: `make demo` or `make test`. Both make .venv/ first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export OMP_NUM_THREADS ?= 1
+export HF_HUB_OFFLINE = 1
+
+.PHONY: help setup demo test test-all check format docs clean
+
+help:            ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+
+setup: $(VENV)/.installed  ## make .venv/ with everything, torch pinned by constraints.txt
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "gradtruce needs Python 3.11 or newer, found " + sys.version.split()[0])'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[rrg,dev]"
+	touch $@
+
+demo: setup      ## phantom data, two trainings, one honest comparison: runs/demo/report.html
+	$(BIN)/gradtruce demo
+
+test: setup      ## the tests, at most 5 minutes on 2 cores
+	$(BIN)/python -m pytest -n 2 --dist loadscope
+
+test-all: setup  ## the slow tests too
+	$(BIN)/python -m pytest -n 2 --dist loadscope -m "not gpu"
+
+check: setup     ## format, lint, types, layers, spelling, dead code, docs
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell src tests docs benchmarks examples *.md
+	$(BIN)/vulture
+	$(BIN)/sphinx-build -W -q -b html docs docs/_build/html
+
+format: setup    ## rewrite the code as the formatter has it
+	$(BIN)/ruff check --fix --select I .
+	$(BIN)/ruff format .
+
+docs: setup      ## docs/_build/html/index.html
+	$(BIN)/sphinx-build -W -b html docs docs/_build/html
+
+clean:           ## remove what the other targets made, but not runs/
+	rm -rf $(VENV) docs/_build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,1 @@
+"""What the gradients and the attention of a run show."""

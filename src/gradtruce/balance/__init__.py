@@ -1,0 +1,1 @@
+"""Multi-task optimizers, one file each."""

@@ -1,0 +1,1 @@
+"""A seeded generator of synthetic chest radiograph studies of which everything is known."""

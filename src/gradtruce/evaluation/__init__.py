@@ -1,0 +1,1 @@
+"""Scores of generated reports, each with its protocol."""

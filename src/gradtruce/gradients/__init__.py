@@ -1,0 +1,1 @@
+"""The engine: from K losses to one update. Knows nothing of images or text."""

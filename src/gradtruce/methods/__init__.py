@@ -1,0 +1,1 @@
+"""Report-generation methods, one file each, on shared blocks."""

@@ -1,0 +1,156 @@
+"""The contract of a report-generation method: losses, generation, attention, side effects.
+
+A method is a `transformers` `PreTrainedModel` with its own config, so that `save_pretrained`,
+`from_pretrained` (safetensors) and `generate` are the ones users know. `forward` is the only way
+to the losses: compilation, DDP, FSDP2, checkpointing and trainers all hook it.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from transformers.utils.generic import ModelOutput
+
+from gradtruce.data.batch import Batch
+
+PRIMARY_TASK = "report"
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """One loss of a method.
+
+    Attributes:
+        name: Key in `ReportOutput.losses`; the primary task is always called "report".
+        weight: Static weight of linear scalarization, as published where the method is.
+        role: The primary task generates the report; all others are auxiliary.
+        needs: Fields of the batch that must be there besides images and tokens.
+        start_epoch: First epoch, from 0, in which the task is active.
+    """
+
+    name: str
+    weight: float
+    role: Literal["primary", "auxiliary"]
+    needs: frozenset[str] = frozenset()
+    start_epoch: int = 0
+
+
+@dataclass
+class ReportOutput(ModelOutput):
+    """What `forward` returns.
+
+    Attributes:
+        losses: Unweighted scalar of every task that has targets in this batch.
+        logits: Next-token scores; position t scores token t + 1 of `input_ids`.
+        findings_logits: Score of each of the 14 observations, where the method has such a head.
+    """
+
+    losses: dict[str, Tensor] = field(default_factory=dict)
+    logits: Float[Tensor, "batch tokens vocabulary"] | None = None
+    findings_logits: Float[Tensor, "batch observations"] | None = None
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How reports are generated; kept with every prediction file.
+
+    Attributes:
+        beams: Beam width; 1 is greedy.
+        length_penalty: Exponent of the length by which a beam's log-probability is divided.
+        max_tokens: Most tokens generated, end token included.
+    """
+
+    beams: int = 3
+    length_penalty: float = 0.0
+    max_tokens: int = 60
+
+
+@dataclass(frozen=True, eq=False)
+class Generated:
+    """Reports for a batch.
+
+    Attributes:
+        texts: Words only, special tokens left out.
+        ids: Generated tokens from bos on, padded.
+        findings: Probability of each of the 14 observations, where the method has such a head.
+    """
+
+    texts: tuple[str, ...]
+    ids: Int[Tensor, "batch tokens"]
+    findings: Float[Tensor, "batch observations"] | None
+
+
+class ReportMethod(ABC):
+    """Interface of every method; a method derives from this and from `PreTrainedModel`."""
+
+    method_name: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def tasks(self) -> tuple[TaskSpec, ...]:
+        """Return the tasks in fixed order, primary first."""
+
+    @abstractmethod
+    def forward(
+        self,
+        pixel_values: Float[Tensor, "batch views 3 height width"],
+        view_mask: Bool[Tensor, "batch views"],
+        input_ids: Int[Tensor, "batch tokens"],
+        labels: Float[Tensor, "batch observations"] | None = None,
+        normalizers: Mapping[str, Tensor] | None = None,
+    ) -> ReportOutput:
+        """Return the losses of all tasks that have targets.
+
+        Args:
+            pixel_values: Normalised images.
+            view_mask: False where a view is absent; an absent view changes nothing.
+            input_ids: bos, report, eos, pad.
+            labels: 1, 0, -1 or NaN for each observation; `None` leaves the findings task out.
+            normalizers: For every task whose loss is a mean, the count it is divided by: the global
+                count over all micro-batches and ranks, divided by the number of ranks. `None` takes
+                the local count, right for one rank and one micro-batch only.
+        """
+
+    @abstractmethod
+    def loss_counts(self, batch: Batch) -> dict[str, Tensor]:
+        """Return, for every task, how many terms of this batch its loss averages over."""
+
+    @abstractmethod
+    def generate_reports(self, batch: Batch, decoding: Decoding) -> Generated:
+        """Generate one report a study."""
+
+    @abstractmethod
+    def attention(
+        self, batch: Batch, ids: Int[Tensor, "batch tokens"]
+    ) -> Float[Tensor, "batch tokens views height width"]:
+        """Return where each token looks: one teacher-forced pass with explicit softmax.
+
+        Entry t belongs to token t of `ids` (bos gets zeros); each token's map sums to 1 over the
+        present views.
+        """
+
+    @abstractmethod
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        """Return all trainable parameters, each once, as "backbone" and "rest"."""
+
+    @abstractmethod
+    def on_step_end(self, batch: Batch) -> None:
+        """Update queues and momentum copies, once after each optimizer step."""
+
+    @abstractmethod
+    def on_epoch_end(self, validation: Mapping[str, float]) -> None:
+        """Update priors and schedules, once after each epoch."""
+
+
+def model_inputs(batch: Batch) -> dict[str, torch.Tensor]:
+    """Return the keyword arguments of `forward` that a batch holds."""
+    return {
+        "pixel_values": batch.pixel_values,
+        "view_mask": batch.view_mask,
+        "input_ids": batch.input_ids,
+        "labels": batch.labels,
+    }

@@ -1,0 +1,1 @@
+"""Parts that several report-generation methods share."""

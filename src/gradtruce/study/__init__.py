@@ -1,0 +1,1 @@
+"""Many runs: fair comparison, statistics, tables."""

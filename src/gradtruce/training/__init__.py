@@ -1,0 +1,1 @@
+"""One run: configuration, loop, checkpoints, run log."""
