@@ -1,0 +1,95 @@
+"""Conflict between task gradients, and the null that it must be compared with.
+
+Two tasks are said to conflict in a step where their gradients have a negative cosine. Gradients of
+small batches are noisy, and two noisy gradients often have a negative cosine although nothing is in
+conflict. The null tells how often: a batch is cut into two disjoint halves A and B, and the cosine
+between task i on A and task j on B stands beside that of task i on A and task i on B. Only what
+exceeds the second is conflict between tasks.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import torch
+from torch import Tensor
+
+Row = Sequence[Tensor | None]
+"""Gradient of one task: a tensor a parameter, `None` where the task does not reach it."""
+
+
+@dataclass(frozen=True)
+class NullCosines:
+    """Cosines between gradients on two disjoint halves of one batch.
+
+    A cosine is NaN where one of the two gradients is zero.
+
+    Attributes:
+        cross_task: For "i|j", between task i on the first half and task j on the second.
+        within_task: For each task, between its gradients on the two halves.
+    """
+
+    cross_task: dict[str, float]
+    within_task: dict[str, float]
+
+
+def cosine(first: Row, second: Row) -> float:
+    """Return the cosine between two gradients, summed in float64; NaN where one is zero.
+
+    >>> cosine([torch.tensor([1.0, 0.0]), None], [torch.tensor([-1.0, 0.0]), torch.ones(3)])
+    -0.5
+    """
+    inner = sum(_inner(one, other) for one, other in zip(first, second, strict=True))
+    norms = [math.sqrt(sum(_inner(entry, entry) for entry in row)) for row in (first, second)]
+    return inner / (norms[0] * norms[1]) if min(norms) > 0 else math.nan
+
+
+def _inner(one: Tensor | None, other: Tensor | None) -> float:
+    if one is None or other is None:
+        return 0.0
+    return float(torch.dot(one.flatten().double(), other.flatten().double()))
+
+
+def task_rows(losses: Mapping[str, Tensor], parameters: Sequence[Tensor]) -> dict[str, Row]:
+    """Return the gradient of every loss; `.grad` of the parameters stays as it is.
+
+    >>> weight = torch.tensor([2.0], requires_grad=True)
+    >>> task_rows({"a": (weight**2).sum()}, [weight])
+    {'a': (tensor([4.]),)}
+    """
+    with_graph = {task: loss for task, loss in losses.items() if loss.requires_grad}
+    last = len(with_graph) - 1
+    return {
+        task: torch.autograd.grad(loss, parameters, retain_graph=place < last, allow_unused=True)
+        for place, (task, loss) in enumerate(with_graph.items())
+    }
+
+
+def null_cosines(
+    losses_of_half: Callable[[int], Mapping[str, Tensor]], parameters: Sequence[Tensor]
+) -> NullCosines:
+    """Return the cosines across tasks and within tasks on disjoint halves of a batch.
+
+    A task without a loss on one of the halves is left out.
+
+    Args:
+        losses_of_half: Returns the unweighted losses of half 0 or 1.
+        parameters: Those that the tasks share.
+
+    >>> weight = torch.tensor([1.0, 1.0], requires_grad=True)
+    >>> halves = [torch.tensor([1.0, 0.0]), torch.tensor([1.0, 1.0])]
+    >>> def losses(half: int) -> dict[str, Tensor]:
+    ...     return {"a": halves[half] @ weight, "b": -halves[half] @ weight}
+    >>> null_cosines(losses, [weight]).cross_task["a|b"]
+    -0.7071067811865475
+    """
+    first, second = (task_rows(losses_of_half(half), parameters) for half in (0, 1))
+    tasks = [task for task in first if task in second]
+    return NullCosines(
+        cross_task={
+            f"{one}|{other}": cosine(first[one], second[other])
+            for one, other in combinations(tasks, 2)
+        },
+        within_task={task: cosine(first[task], second[task]) for task in tasks},
+    )

@@ -1,0 +1,223 @@
+"""The configuration of one run: one model a concern, mirrored by the tables of a TOML file."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Positive = Annotated[int, Field(gt=0)]
+NotNegative = Annotated[int, Field(ge=0)]
+
+
+Options = dict[str, Any]  # of a method or a balancer, checked where it is made
+Weights = dict[str, Annotated[float, Field(gt=0)]]
+
+
+class _Table(BaseModel):
+    """A table of a TOML file: unknown keys are errors, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataConfig(_Table):
+    """Which studies are read, and how they become tensors.
+
+    Attributes:
+        path: Folder of a prepared data set, as `gradtruce prepare` writes it.
+        image_size: Height and width of the images that the method sees, in pixels.
+        views: Most views of a study that are used, the frontal one first.
+        cleaning: How report text is cleaned: "clean", or "r2gen" as the published code does.
+        max_tokens: Most tokens of a report, begin and end included; longer ones are cut.
+        min_frequency: How often a word must occur in the training reports to be known.
+        augmentation: "none", "crop" (random crop), or "r2gen" (random crop and mirroring, which
+            exchanges left and right while the report keeps them).
+
+    >>> DataConfig(path="runs/demo/data", image_size=96).views
+    2
+    """
+
+    path: str
+    image_size: Positive = 224
+    views: Positive = 2
+    cleaning: Literal["clean", "r2gen"] = "clean"
+    max_tokens: Annotated[int, Field(gt=2)] = 60
+    min_frequency: Positive = 3
+    augmentation: Literal["none", "crop", "r2gen"] = "none"
+
+
+class MethodConfig(_Table):
+    """Which report-generation method is trained.
+
+    Attributes:
+        name: Name of the method, such as "r2gen".
+        options: Its options, such as `size = "tiny"`.
+
+    >>> MethodConfig(options={"size": "tiny"}).name
+    'r2gen'
+    """
+
+    name: str = "r2gen"
+    options: Options = {}
+
+
+class BalanceConfig(_Table):
+    """How the task gradients become one update.
+
+    Attributes:
+        name: Name of the balancer, such as "linear" or "came_grad".
+        options: Keyword arguments of its constructor.
+        scope: The parameters that the balancer sees and acts on: those reached by two tasks or
+            more, or all.
+        weights: Static weight of every task; those of the method where empty.
+        diagnostics: Keep the task gradients, for the log, of a balancer that does not need them.
+        preset: Name of a published row of hyper-parameters; what is given beside it wins.
+
+    >>> BalanceConfig(name="came_grad", options={"radius": 0.5}).scope
+    'shared'
+    """
+
+    name: str = "linear"
+    options: Options = {}
+    scope: Literal["shared", "all"] = "shared"
+    weights: Weights = {}
+    diagnostics: bool = True
+    preset: str | None = None
+
+
+class LearningRateConfig(_Table):
+    """Peak learning rates.
+
+    Attributes:
+        backbone: Of the image encoder.
+        rest: Of all other parameters.
+
+    >>> LearningRateConfig(backbone=5e-5, rest=1e-4).rest
+    0.0001
+    """
+
+    backbone: Annotated[float, Field(ge=0)] = 1e-4
+    rest: Annotated[float, Field(ge=0)] = 5e-4
+
+
+class ScheduleConfig(_Table):
+    """How the learning rates change over the run.
+
+    Attributes:
+        name: "constant", "cosine" (to `final`), or "step" (times `factor` every `every` epochs).
+        warm_up: Optimizer steps in which the rate rises linearly from 0.
+        final: Last rate of "cosine" as a share of the peak.
+        every: Epochs between two changes of "step".
+        factor: What "step" multiplies with.
+
+    >>> ScheduleConfig(name="step", every=50, factor=0.1).warm_up
+    0
+    """
+
+    name: Literal["constant", "cosine", "step"] = "cosine"
+    warm_up: NotNegative = 0
+    final: Annotated[float, Field(ge=0, le=1)] = 0.0
+    every: Positive = 1
+    factor: Annotated[float, Field(gt=0, le=1)] = 0.8
+
+
+class ClipConfig(_Table):
+    """How the final gradient is clipped; the same for every arm of a comparison.
+
+    Attributes:
+        kind: "norm" (of all parameters together), "value" (each entry), or "none".
+        limit: Largest norm or largest absolute entry.
+
+    >>> ClipConfig(kind="value", limit=0.1).limit
+    0.1
+    """
+
+    kind: Literal["norm", "value", "none"] = "norm"
+    limit: Annotated[float, Field(gt=0)] = 5.0
+
+
+class DecodingConfig(_Table):
+    """How reports are generated.
+
+    Attributes:
+        beams: Beam width; 1 is greedy.
+        length_penalty: Exponent of the length that divides a beam's log-probability.
+        max_tokens: Most tokens generated; as `data.max_tokens` where not given.
+
+    >>> DecodingConfig().beams
+    3
+    """
+
+    beams: Positive = 3
+    length_penalty: float = 0.0
+    max_tokens: Annotated[int, Field(gt=1)] | None = None
+
+
+class ValidationConfig(_Table):
+    """When and on what a run is validated.
+
+    Attributes:
+        every: Optimizer steps between two validations; once an epoch where not given.
+        studies: How many studies of the validation split are used, the first ones; all where not
+            given.
+        beams: Beam width of the validation reports.
+
+    >>> ValidationConfig(every=100, studies=64).beams
+    1
+    """
+
+    every: Positive | None = None
+    studies: Positive | None = None
+    beams: Positive = 1
+
+
+class TrainingConfig(_Table):
+    """How the parameters are optimized.
+
+    Attributes:
+        epochs: Passes over the training split.
+        steps: Optimizer steps; where given, the run ends after them, whatever `epochs` says.
+        batch_size: Studies in a micro-batch.
+        accumulation: Micro-batches in an optimizer step.
+        optimizer: "adamw", or "adam_amsgrad" (Adam with L2 penalty, as R2Gen has it).
+        learning_rate: Peak rates of backbone and rest.
+        weight_decay: Decoupled for "adamw", an L2 penalty for "adam_amsgrad".
+        schedule: How the rates change.
+        clip: How the final gradient is clipped.
+        seed: Of parameters, data order, augmentation and dropout.
+        validation: When and on what is validated.
+        select: Flat name of the validation score that chooses the best checkpoint.
+        decoding: How the test reports are generated.
+        null_every: Optimizer steps between two measurements of the null: cosines between gradients
+            on disjoint halves of one batch; 0 for never.
+
+    >>> TrainingConfig(steps=10).select
+    'clinical.micro_13.f1'
+    """
+
+    epochs: Positive = 30
+    steps: Positive | None = None
+    batch_size: Positive = 16
+    accumulation: Positive = 1
+    optimizer: Literal["adamw", "adam_amsgrad"] = "adamw"
+    learning_rate: LearningRateConfig = LearningRateConfig()
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    schedule: ScheduleConfig = ScheduleConfig()
+    clip: ClipConfig = ClipConfig()
+    seed: NotNegative = 0
+    validation: ValidationConfig = ValidationConfig()
+    select: str = "clinical.micro_13.f1"
+    decoding: DecodingConfig = DecodingConfig()
+    null_every: NotNegative = 25
+
+
+class RunConfig(_Table):
+    """Everything that one training depends on.
+
+    >>> config = RunConfig(data=DataConfig(path="runs/demo/data"))
+    >>> config.training.batch_size
+    16
+    """
+
+    data: DataConfig
+    method: MethodConfig = MethodConfig()
+    balance: BalanceConfig = BalanceConfig()
+    training: TrainingConfig = TrainingConfig()
