@@ -1,0 +1,199 @@
+"""Open a prepared data set: memory-mapped Arrow shards, one row a study."""
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import final, overload
+
+import datasets
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Float
+
+from gradtruce.data.prepared_manifest import Manifest
+from gradtruce.data.prepared_schema import SCHEMA, from_row, views_from
+from gradtruce.data.prepared_writer import PreparedWriter, file_sha256
+from gradtruce.data.study import SPLITS, Split, Study, View
+
+__all__ = ["PreparedDataset", "PreparedSplit", "PreparedWriter"]
+
+
+@final
+class PreparedSplit(Sequence[Study]):
+    """The studies of one split; each is decoded when asked for.
+
+    Attributes:
+        name: "train", "val" or "test".
+        rows: The Arrow rows as a `datasets.Dataset`, memory-mapped.
+    """
+
+    def __init__(self, name: Split, rows: datasets.Dataset) -> None:
+        self.name = name
+        self.rows = rows
+        self._views = rows.select_columns(["views"])
+
+    def __len__(self) -> int:
+        """Return the number of studies."""
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Study: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Study]: ...
+    def __getitem__(self, index: int | slice) -> Study | list[Study]:
+        """Return one study, or several, all of it decoded."""
+        if isinstance(index, slice):
+            return [from_row(self.rows[i]) for i in range(*index.indices(len(self)))]
+        return from_row(self.rows[index])
+
+    def __iter__(self) -> Iterator[Study]:
+        """Yield the studies in the order of the set."""
+        return (from_row(self.rows[i]) for i in range(len(self)))
+
+    def views(self, index: int) -> tuple[View, ...]:
+        """Return the views of one study alone, without decoding masks."""
+        return views_from(self._views[index]["views"])
+
+    @cached_property
+    def ids(self) -> tuple[str, ...]:
+        """Study ids, in order."""
+        return tuple(self._column("id").to_pylist())
+
+    @cached_property
+    def reports(self) -> tuple[str, ...]:
+        """Reports as the source has them, in order."""
+        return tuple(self._column("report").to_pylist())
+
+    @cached_property
+    def view_positions(self) -> tuple[tuple[str, ...], ...]:
+        """Positions of the views of every study, in order."""
+        column = pa.chunked_array(
+            [
+                pa.ListArray.from_arrays(c.offsets, c.values.field("position"))
+                for c in self._column("views").chunks
+            ],
+            pa.list_(pa.string()),
+        )
+        return tuple(tuple(positions) for positions in column.to_pylist())
+
+    @cached_property
+    def labels(self) -> Float[np.ndarray, "studies observations"]:
+        """State of each of the 14 observations: 1, 0, -1 (uncertain), NaN (missing)."""
+        columns = self._column("labels").flatten()
+        return np.stack([np.asarray(c.to_numpy(), dtype=np.float32) for c in columns], axis=1)
+
+    def _column(self, name: str) -> pa.ChunkedArray:
+        return self.rows.data.column(name)
+
+
+@final
+class PreparedDataset:
+    """A prepared data set.
+
+    Attributes:
+        folder: Where it lies.
+        manifest: What it says of itself.
+
+    >>> PreparedDataset.open("no/such/folder")
+    Traceback (most recent call last):
+    FileNotFoundError: no/such/folder is no prepared data set (it has no manifest.json); ...
+    """
+
+    def __init__(
+        self, folder: Path, manifest: Manifest, splits: dict[Split, PreparedSplit]
+    ) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self._splits = splits
+
+    @classmethod
+    def open(cls, folder: str | Path) -> "PreparedDataset":
+        """Open a prepared data set; shards are checked by size and row count, not by hash.
+
+        Raises:
+            FileNotFoundError: If the folder is no prepared set or a shard is missing.
+            ValueError: If the manifest or a shard is damaged.
+        """
+        folder = Path(folder)
+        manifest = Manifest.read(folder)
+        splits = {split: PreparedSplit(split, _rows(folder, manifest, split)) for split in SPLITS}
+        return cls(folder, manifest, splits)
+
+    def split(self, name: str) -> PreparedSplit:
+        """Return one split.
+
+        Raises:
+            ValueError: If there is no split of that name.
+        """
+        if name not in self._splits:
+            raise ValueError(f"no split is called {name!r}; known: {', '.join(SPLITS)}")
+        return self._splits[name]
+
+    def study(self, study_id: str) -> Study:
+        """Return one study by its id.
+
+        Raises:
+            ValueError: If there is no study of that id.
+        """
+        if study_id not in self._places:
+            raise ValueError(f"{self.folder}: no study is called {study_id!r}")
+        split, index = self._places[study_id]
+        return self._splits[split][index]
+
+    def verify(self) -> None:
+        """Compare every shard with its SHA-256 in the manifest: a full read.
+
+        Raises:
+            ValueError: If a shard is not as it was written.
+        """
+        for shard in self.manifest.shards:
+            if file_sha256(self.folder / shard.file) != shard.sha256:
+                raise ValueError(
+                    f"{self.folder / shard.file}: damaged (its SHA-256 differs from the manifest); "
+                    "prepare the set again"
+                )
+
+    @cached_property
+    def _places(self) -> dict[str, tuple[Split, int]]:
+        return {
+            study_id: (name, index)
+            for name, split in self._splits.items()
+            for index, study_id in enumerate(split.ids)
+        }
+
+
+def _rows(folder: Path, manifest: Manifest, split: Split) -> datasets.Dataset:
+    tables = []
+    for shard in manifest.shards:
+        if shard.split != split:
+            continue
+        path = folder / shard.file
+        if not path.is_file():
+            raise FileNotFoundError(f"{path}: the shard is missing; prepare the set again")
+        size = path.stat().st_size
+        if size != shard.bytes:
+            raise ValueError(
+                f"{path}: damaged, it must have {shard.bytes:,} bytes and has {size:,}; "
+                "prepare the set again"
+            )
+        tables.append(_open_shard(path, shard.rows))
+    found = sum(len(table) for table in tables)
+    if not tables or found != manifest.splits.get(split):
+        raise ValueError(
+            f"{folder}: split {split!r} must have {manifest.splits.get(split, 0)} studies and at "
+            f"least one, its shards have {found}; prepare the set again"
+        )
+    return datasets.concatenate_datasets(tables) if len(tables) > 1 else tables[0]
+
+
+def _open_shard(path: Path, rows: int) -> datasets.Dataset:
+    try:
+        table = datasets.Dataset.from_file(str(path))
+    except (pa.ArrowException, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{path}: damaged ({reason}); prepare the set again") from None
+    if table.data.schema.remove_metadata() != SCHEMA or len(table) != rows:
+        raise ValueError(
+            f"{path}: not a shard of schema 1 with {rows} studies; prepare the set again"
+        )
+    return table
