@@ -1,0 +1,82 @@
+"""How a group of scores was measured: kept with the scores, for a bare "F1" says nothing."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+import gradtruce
+
+LEXICAL_TOKENS = "whitespace; all whitespace squeezed to single blanks first"
+REFERENCES_AS_GIVEN = "as in the predictions, not cut"
+AVERAGING = (
+    "in each key: micro pools counts, macro is the mean over classes (F1 the mean of F1s),"
+    " weighted the mean by reference support, example the mean over reports; 0/0 is 0"
+)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what the numbers come from.
+
+    >>> sorted(versions())
+    ['gradtruce', 'numpy']
+    """
+    return {"gradtruce": gradtruce.__version__, "numpy": np.__version__}
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """The protocol of one group of scores; "" or `None` where a field has no meaning for it.
+
+    Attributes:
+        compares: What is scored against what.
+        reports: Number of reports.
+        empty_generated: How many generated reports are empty.
+        reference_labels: Where the labels counted as right come from: a data set's label source,
+            or a labeler's identity.
+        scored_labels: Where the labels that are scored come from.
+        uncertain: What becomes of uncertain labels.
+        missing: What becomes of labels that are missing or not mentioned.
+        averaging: How classes and reports are pooled.
+        classes: The observations scored.
+        without_auc: Observations that have no AUC here, and why.
+        threshold: Probability from which on a finding counts as stated.
+        references: What was done to reference texts.
+        tokens: What a token is.
+        intervals: How intervals are made.
+        versions: Versions of what the numbers come from.
+
+    >>> Protocol("generated texts against reference texts", reports=3).to_json()["reports"]
+    3
+    """
+
+    compares: str
+    reports: int
+    empty_generated: int = 0
+    reference_labels: str = ""
+    scored_labels: str = ""
+    uncertain: str = ""
+    missing: str = ""
+    averaging: str = ""
+    classes: tuple[str, ...] = ()
+    without_auc: Mapping[str, str] = field(default_factory=dict)
+    threshold: float | None = None
+    references: str = ""
+    tokens: str = ""
+    intervals: str = "none"
+    versions: Mapping[str, str] = field(default_factory=versions)
+
+    def to_json(self) -> dict[str, Any]:  # JSON values of several kinds
+        """Return the fields that have a meaning, as JSON values."""
+        fields = asdict(self) | {"classes": list(self.classes)}
+        return {name: value for name, value in fields.items() if value not in ("", None, [], {})}
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> "Protocol":
+        """Return the protocol of which these are the fields.
+
+        Raises:
+            TypeError: If a field is not known, or one that has no default is missing.
+        """
+        return cls(**{**fields, "classes": tuple(fields.get("classes", ()))})
