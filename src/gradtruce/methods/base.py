@@ -30,6 +30,7 @@ class TaskSpec:
         role: The primary task generates the report; all others are auxiliary.
         needs: Fields of the batch that must be there besides images and tokens.
         start_epoch: First epoch, from 0, in which the task is active.
+        reach: Modules, by dotted name, whose parameters its gradient reaches, and no others.
     """
 
     name: str
@@ -37,6 +38,7 @@ class TaskSpec:
     role: Literal["primary", "auxiliary"]
     needs: frozenset[str] = frozenset()
     start_epoch: int = 0
+    reach: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -129,7 +131,7 @@ class ReportMethod(ABC):
     ) -> Float[Tensor, "batch tokens views height width"]:
         """Return where each token looks: one teacher-forced pass with explicit softmax.
 
-        Entry t belongs to token t of `ids` (bos gets zeros); each token's map sums to 1 over the
+        Entry t belongs to token t of `ids` (bos and pad get zeros); every other token's map sums to 1 over the
         present views.
         """
 

@@ -1,0 +1,94 @@
+"""From the views of a study to one row of encoded visual tokens."""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from transformers.utils.generic import ModelOutput
+
+from gradtruce.methods.blocks.backbone import CompactResNet, ResNet
+from gradtruce.methods.blocks.encoder import Encoder
+
+
+@dataclass
+class VisualTokens(ModelOutput):
+    """The views of each study as one row of tokens; every tensor has studies in front.
+
+    Attributes:
+        last_hidden_state: Encoded tokens, view after view, row after row.
+        token_mask: False for tokens of an absent view.
+        pooled: Mean of the backbone's features over all present views.
+        grid: Rows and columns of tokens in one view.
+    """
+
+    last_hidden_state: Float[Tensor, "batch tokens width"] | None = None
+    token_mask: Bool[Tensor, "batch tokens"] | None = None
+    pooled: Float[Tensor, "batch channels"] | None = None
+    grid: tuple[int, int] | None = None
+
+
+@final
+class VisualEncoder(nn.Module):
+    """Backbone, projection and transformer encoder over the tokens of all views.
+
+    The backbone runs on present views only, whatever an absent one holds. Tokens carry no position
+    of their own, as in R2Gen, so the order of views does not matter either.
+
+    Args:
+        backbone: Any module from images to feature maps, with its number of channels as `width`.
+        encoder: Transformer over the projected tokens.
+        width: Size of the projected tokens.
+        dropout: Share of the projected features dropped in training; 0.5 in the paper.
+
+    >>> from gradtruce.methods.blocks.backbone import build_backbone
+    >>> encoder = Encoder(1, 8, 2, 16, 0.1, published_norm=True)
+    >>> visual = VisualEncoder(build_backbone("compact", (8, 16), (1, 1)), encoder, 8, 0.5)
+    >>> tokens = visual(torch.zeros(2, 2, 3, 32, 32), torch.tensor([[True, True], [True, False]]))
+    >>> tokens.last_hidden_state.shape, tokens.token_mask.sum(1)
+    (torch.Size([2, 32, 8]), tensor([32, 16]))
+    """
+
+    main_input_name = "pixel_values"
+
+    def __init__(
+        self, backbone: ResNet | CompactResNet, encoder: Encoder, width: int, dropout: float
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.projection = nn.Sequential(
+            nn.Linear(backbone.width, width), nn.ReLU(), nn.Dropout(dropout)
+        )
+        self.encoder = encoder
+
+    def forward(
+        self,
+        pixel_values: Float[Tensor, "batch views 3 height width"],
+        view_mask: Bool[Tensor, "batch views"],
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+        return_dict: bool | None = True,
+    ) -> VisualTokens:
+        """Return encoded tokens; the last three arguments are what `generate` passes, unused."""
+        present = present_views(view_mask)
+        maps = self.backbone(pixel_values.flatten(0, 1)[present])
+        batch, views = view_mask.shape
+        places = maps.new_zeros(batch * views, *maps.shape[1:]).index_copy(0, present, maps)
+        features = places.flatten(2).transpose(1, 2).unflatten(0, (batch, views))
+        pooled = features.mean(dim=2).sum(dim=1) / view_mask.sum(dim=1, keepdim=True)
+        token_mask = view_mask.repeat_interleave(features.shape[2], dim=1)
+        tokens = self.encoder(self.projection(features.flatten(1, 2)), token_mask)
+        return VisualTokens(tokens, token_mask, pooled, grid=(maps.shape[2], maps.shape[3]))
+
+
+@torch.compiler.disable
+def present_views(view_mask: Bool[Tensor, "batch views"]) -> Int[Tensor, " present"]:
+    """Return the places of present views in the flattened batch.
+
+    How many there are is read by the host; under `torch.compile` this is where the graph breaks.
+
+    >>> present_views(torch.tensor([[True, True], [True, False]]))
+    tensor([0, 1, 2])
+    """
+    return view_mask.flatten().nonzero().squeeze(1)

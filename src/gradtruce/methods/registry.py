@@ -1,0 +1,119 @@
+"""All report-generation methods by name."""
+
+import difflib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedConfig, PreTrainedTokenizerFast
+
+from gradtruce.methods.r2gen import R2Gen, R2GenConfig
+
+Method = R2Gen
+"""Any registered method; a union once there are several."""
+
+METHODS: dict[str, type[Method]] = {R2Gen.method_name: R2Gen}
+CONFIGS: dict[str, type[PreTrainedConfig]] = {R2Gen.method_name: R2GenConfig}
+
+_NOT_OPTIONS = (
+    "vocab_size",
+    "pad_token_id",
+    "bos_token_id",
+    "eos_token_id",
+    "is_encoder_decoder",
+    "model_type",
+)
+"""Fields that come from the tokenizer or never change."""
+
+
+def method_names() -> tuple[str, ...]:
+    """Return the names of all methods.
+
+    >>> method_names()
+    ('r2gen',)
+    """
+    return tuple(METHODS)
+
+
+def build(name: str, tokenizer: PreTrainedTokenizerFast, options: Mapping[str, Any]) -> Method:
+    """Return a new method with random weights, its vocabulary taken from the tokenizer.
+
+    Args:
+        name: One of `method_names()`.
+        tokenizer: Writes the reports; must have pad, bos and eos tokens.
+        options: Fields of the method's configuration.
+
+    Raises:
+        ValueError: If the name or an option is unknown, or the tokenizer lacks a token.
+        TypeError: If an option is of the wrong kind.
+    """
+    config_class = CONFIGS[_known(name, METHODS, "method")]
+    _check_options(name, options)
+    ids = {
+        "pad_token_id": tokenizer.pad_token_id,
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+    }
+    missing = [key.removesuffix("_id") for key, value in ids.items() if value is None]
+    if missing:
+        raise ValueError(f"the tokenizer must have a {' and a '.join(missing)}")
+    model = METHODS[name](config_class(**options, **ids, vocab_size=len(tokenizer)))
+    model.tokenizer = tokenizer
+    return model
+
+
+def load(folder: str | PathLike[str]) -> Method:
+    """Return a method saved by `save_pretrained`, with its tokenizer.
+
+    Raises:
+        FileNotFoundError: If the folder holds no saved model.
+        ValueError: If it holds another kind of model.
+    """
+    path = Path(folder) / "config.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"{folder} holds no saved model: config.json is not there")
+    kind = json.loads(path.read_text(encoding="utf-8")).get("model_type")
+    for name, config_class in CONFIGS.items():
+        if config_class.model_type == kind:
+            return METHODS[name].from_pretrained(folder)
+    raise ValueError(f"{path} is of a {kind!r} model; known methods: {', '.join(METHODS)}")
+
+
+def option_names(name: str) -> tuple[str, ...]:
+    """Return the options that `build` takes for a method.
+
+    >>> option_names("r2gen")[:2]
+    ('backbone', 'backbone_widths')
+    """
+    config_class = CONFIGS[_known(name, METHODS, "method")]
+    own = config_class.__annotations__
+    return tuple(
+        item.name
+        for item in fields(config_class)
+        if item.name in own and item.name not in _NOT_OPTIONS
+    )
+
+
+def _check_options(name: str, options: Mapping[str, Any]) -> None:
+    defaults = CONFIGS[name]()
+    for key, value in options.items():
+        _known(key, option_names(name), f"option of {name}")
+        default = getattr(defaults, key)
+        accepted = (int, float) if isinstance(default, float) else type(default)
+        if not isinstance(value, accepted) or isinstance(value, bool) != isinstance(default, bool):
+            raise TypeError(
+                f"option {key} of {name} must be of type {type(default).__name__}, got {value!r}"
+            )
+
+
+def _known(name: str, names: Iterable[str], what: str) -> str:
+    """Return `name` if it is among `names`, else name the nearest."""
+    known = list(names)
+    if name in known:
+        return name
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise ValueError(f"no {what} is called {name!r}; {hint}known: {', '.join(known)}")
