@@ -1,6 +1,6 @@
 import pytest
 
-from gradtruce.training.runlog import RunLog, cut_log, last_step, read_log
+from gradtruce.training.runlog import RunLog, cut_log, last_line, read_log
 
 
 def test_lines_come_back_by_kind(tmp_path):
@@ -23,7 +23,7 @@ def test_a_line_still_being_written_is_left_out(tmp_path):
     path = tmp_path / "log.jsonl"
     path.write_text('{"kind": "step", "step": 1}\n{"kind": "st', encoding="utf-8")
     assert len(list(read_log(path))) == 1
-    assert last_step(path) == {"kind": "step", "step": 1}
+    assert last_line(path, ["step"]) == {"kind": "step", "step": 1}
 
 
 def test_the_last_step_is_found_in_a_long_log(tmp_path):
@@ -32,7 +32,7 @@ def test_the_last_step_is_found_in_a_long_log(tmp_path):
         for step in range(2_000):
             log.write("step", step=step, padding="x" * 60)
         log.write("note", step=1_999, text="end")
-    entry = last_step(path)
+    entry = last_line(path, ["step"])
     assert entry is not None
     assert entry["step"] == 1_999
 

@@ -1,8 +1,8 @@
-"""The log of a run: one JSON object a line, of kind step, null, validation or note."""
+"""The log of a run: one JSON object a line, of kind step, null, validation, generation or note."""
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, final
 
@@ -72,10 +72,10 @@ def read_log(path: Path, kind: str | None = None) -> Iterator[dict[str, Any]]:
             yield entry
 
 
-def last_step(path: Path) -> dict[str, Any] | None:
-    """Return the last step in a log, reading only the file's end; `None` before the first.
+def last_line(path: Path, kinds: Collection[str]) -> dict[str, Any] | None:
+    """Return the last line of one of some kinds, reading only the file's end; `None` without one.
 
-    >>> last_step(Path("no-such-run/log.jsonl")) is None
+    >>> last_line(Path("no-such-run/log.jsonl"), ["step"]) is None
     True
     """
     if not path.is_file():
@@ -84,9 +84,10 @@ def last_step(path: Path) -> dict[str, Any] | None:
         file.seek(max(0, path.stat().st_size - 65_536))
         lines = file.read().split(b"\n")[:-1]
     for line in reversed(lines):
-        if b'"kind": "step"' in line and line.startswith(b"{"):
+        if line.startswith(b"{"):
             entry: dict[str, Any] = json.loads(line)
-            return entry
+            if entry["kind"] in kinds:
+                return entry
     return None
 
 

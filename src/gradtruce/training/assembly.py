@@ -1,0 +1,166 @@
+"""From a configuration to the parts of a run: data, method, optimizer, engine."""
+
+import inspect
+from dataclasses import dataclass
+from typing import Any, final
+
+import torch
+from transformers import PreTrainedTokenizerFast
+
+import gradtruce.balance  # noqa: F401 # registers the balancers
+from gradtruce.data.loader import Loader
+from gradtruce.data.prepared import PreparedDataset
+from gradtruce.data.text import clean
+from gradtruce.data.tokenizer import build_tokenizer
+from gradtruce.data.transforms import Augmentation, ImageProcessor
+from gradtruce.gradients import TaskGradients
+from gradtruce.gradients.balancer import Balancer
+from gradtruce.methods.registry import Method, build
+from gradtruce.training.config import BalanceConfig, DataConfig, RunConfig, TrainingConfig
+from gradtruce.training.config_file import suggestion
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class DataParts:
+    """What a run reads.
+
+    Attributes:
+        dataset: The prepared set.
+        tokenizer: Built on its training reports.
+        processor: Image size and normalisation.
+        train: Loader of the training split, in random order.
+        val: Loader of the validation studies.
+        test: Loader of the test split.
+    """
+
+    dataset: PreparedDataset
+    tokenizer: PreTrainedTokenizerFast
+    processor: ImageProcessor
+    train: Loader
+    val: Loader
+    test: Loader
+
+
+def load_data(config: RunConfig) -> DataParts:
+    """Open the data set and build tokenizer, image processor and loaders.
+
+    Raises:
+        FileNotFoundError: If there is no prepared set.
+        ValueError: If it is damaged, or has fewer studies than a batch.
+    """
+    data, training = config.data, config.training
+    dataset = PreparedDataset.open(data.path)
+    reports = (clean(report, data.cleaning) for report in dataset.split("train").reports)
+    tokenizer = build_tokenizer(reports, data.min_frequency)
+    processor = ImageProcessor(size=data.image_size)
+
+    def loader(split: str, **options: Any) -> Loader:  # keyword arguments of the loader
+        return Loader(
+            dataset.split(split),
+            tokenizer,
+            processor,
+            batch_size=training.batch_size,
+            max_tokens=data.max_tokens,
+            cleaning=data.cleaning,
+            max_views=data.views,
+            seed=training.seed,
+            **options,
+        )
+
+    train = loader("train", augmentation=_augmentation(data), shuffle=True, drop_last=True)
+    val = loader("val", limit=training.validation.studies)
+    return DataParts(dataset, tokenizer, processor, train, val, loader("test"))
+
+
+def _augmentation(data: DataConfig) -> Augmentation | None:
+    if data.augmentation == "none":
+        return None
+    return Augmentation(flip=data.augmentation == "r2gen")
+
+
+def build_method(config: RunConfig, tokenizer: PreTrainedTokenizerFast) -> Method:
+    """Return the method with parameters drawn from the seed.
+
+    Raises:
+        ValueError: If there is no such method or it refuses an option.
+    """
+    torch.manual_seed(config.training.seed)
+    return build(config.method.name, tokenizer, config.method.options)
+
+
+def build_balancer(config: BalanceConfig) -> Balancer:
+    """Return the balancer of a configuration.
+
+    Raises:
+        ValueError: If there is no such balancer, or it has no such option.
+
+    >>> build_balancer(BalanceConfig(name="came_grad", options={"radius": 0.5})).name
+    'came_grad'
+    >>> build_balancer(BalanceConfig(name="linear", options={"radius": 0.5}))
+    Traceback (most recent call last):
+    ValueError: balancer 'linear' has no option 'radius'; known: ...
+    """
+    if config.name not in Balancer.known:
+        known = list(Balancer.known)
+        raise ValueError(f"no balancer is called {config.name!r}{suggestion(config.name, known)}")
+    kind = Balancer.known[config.name]
+    known = [name for name in inspect.signature(kind).parameters if name != "kwargs"]
+    for option in config.options:
+        if option not in known:
+            raise ValueError(
+                f"balancer {config.name!r} has no option {option!r}{suggestion(option, known)}"
+            )
+    return kind(**config.options)
+
+
+def build_engine(
+    config: RunConfig, method: Method, *, diagnostics: bool | None = None
+) -> TaskGradients:
+    """Return the engine that fills the gradients of a method.
+
+    Args:
+        config: Balancer, weights, scope, seed.
+        method: Whose tasks are balanced.
+        diagnostics: In place of the configuration's, for timing.
+
+    Raises:
+        ValueError: If weights are given for other tasks than the method has.
+    """
+    names = [task.name for task in method.tasks]
+    for task in config.balance.weights:
+        if task not in names:
+            raise ValueError(
+                f"balance.weights: no task is called {task!r}{suggestion(task, names)}"
+            )
+    weights = {task.name: task.weight for task in method.tasks} | config.balance.weights
+    keep = config.balance.diagnostics if diagnostics is None else diagnostics
+    return TaskGradients(
+        method,
+        build_balancer(config.balance),
+        weights=weights,
+        scope=config.balance.scope,
+        diagnostics=keep,
+        seed=config.training.seed,
+    )
+
+
+def build_optimizer(config: TrainingConfig, method: Method) -> torch.optim.Optimizer:
+    """Return the optimizer, one parameter group a learning rate, named "backbone" and "rest"."""
+    rates = config.learning_rate.model_dump()
+    groups: list[dict[str, Any]] = [  # a group holds parameters and numbers
+        {"params": parameters, "lr": rates[name], "peak": rates[name], "name": name}
+        for name, parameters in method.parameter_groups().items()
+    ]
+    if config.optimizer == "adamw":
+        return torch.optim.AdamW(groups, weight_decay=config.weight_decay)
+    return torch.optim.Adam(groups, weight_decay=config.weight_decay, amsgrad=True)
+
+
+def training_device() -> torch.device:
+    """Return the first GPU, or the processor where there is none.
+
+    >>> training_device().type in ("cuda", "cpu")
+    True
+    """
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

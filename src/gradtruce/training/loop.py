@@ -1,0 +1,127 @@
+"""One run: from a configuration to a run folder with checkpoints, predictions and metrics."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+from gradtruce.evaluation.evaluate import evaluate
+from gradtruce.evaluation.labelers.cached import CachedLabeler
+from gradtruce.evaluation.labelers.rules import RulesLabeler
+from gradtruce.evaluation.metrics import Metrics
+from gradtruce.evaluation.predictions import write_predictions
+from gradtruce.methods.registry import load
+from gradtruce.training.assembly import DataParts, load_data, training_device
+from gradtruce.training.config import RunConfig
+from gradtruce.training.config_file import load_config, write_config
+from gradtruce.training.prediction import predict
+from gradtruce.training.progress import Progress, ProgressCallback, Stopwatch
+from gradtruce.training.runlog import RunLog
+from gradtruce.training.trainer import Trainer
+from gradtruce.training.validation import decoding_of
+
+
+@final
+@dataclass(frozen=True)
+class RunResult:
+    """What a run came to.
+
+    Attributes:
+        folder: The run folder.
+        steps: Optimizer steps taken.
+        best_step: Step of the best checkpoint, which generated the test reports.
+        metrics: Scores on the test split.
+    """
+
+    folder: Path
+    steps: int
+    best_step: int
+    metrics: Metrics
+
+
+def train(
+    config: RunConfig,
+    folder: Path,
+    *,
+    resume: bool = False,
+    progress: ProgressCallback | None = None,
+) -> RunResult:
+    """Train, keep the best checkpoint, generate the test reports and score them.
+
+    Args:
+        config: Everything the run depends on.
+        folder: The run folder, made here; with `resume`, one that is there.
+        resume: Go on from `checkpoints/last`; on one processor the result is bit for bit the one
+            of a run that was not interrupted.
+        progress: Told how far the run is.
+
+    Raises:
+        FileExistsError: If the folder exists and `resume` was not asked for.
+        FileNotFoundError: If data are missing, or there is nothing to resume.
+        FloatingPointError: If a loss is not finite; the message names task and step.
+        ValueError: If the configuration asks for what is not there, or a task was never active.
+    """
+    tell = _ignore if progress is None else progress
+    tell(Progress("preparing"))
+    _check_folder(config, folder, resume=resume)
+    data = load_data(config)
+    labeler = CachedLabeler(RulesLabeler())
+    trainer = Trainer(config, data, folder, labeler, tell)
+    if resume:
+        trainer.restore()
+    else:
+        (folder / "checkpoints").mkdir(parents=True)
+        write_config(config, folder / "config.toml")
+    with RunLog(folder / "log.jsonl") as log:
+        try:
+            trainer.run(log)
+        except Exception as error:
+            log.write("note", step=trainer.step, text=f"stopped: {error}")
+            raise
+        metrics = _test(config, data, folder, labeler, log, trainer.step, tell)
+    tell(Progress("done", 1, 1, 0.0))
+    return RunResult(folder, trainer.step, trainer.best_step, metrics)
+
+
+def _test(
+    config: RunConfig,
+    data: DataParts,
+    folder: Path,
+    labeler: CachedLabeler,
+    log: RunLog,
+    step: int,
+    tell: ProgressCallback,
+) -> Metrics:
+    """Generate the test reports with the best checkpoint; metrics.json is written last."""
+    total = data.test.studies
+    watch = Stopwatch(0, total)
+
+    def log_generation(done: int) -> None:
+        left = watch.seconds_left(done)
+        log.write("generation", step=step, done=done, total=total, seconds_left=left)
+        tell(Progress("generating", done, total, left))
+
+    method = load(folder / "checkpoints" / "best").to(training_device())
+    source = data.dataset.manifest.label_source
+    predictions = predict(
+        method, data.test, decoding_of(config), label_source=source, watch=log_generation
+    )
+    write_predictions(folder / "predictions.jsonl", predictions)
+    metrics = evaluate(predictions, labeler)
+    metrics.write(folder / "metrics.json")
+    return metrics
+
+
+def _check_folder(config: RunConfig, folder: Path, *, resume: bool) -> None:
+    if not resume:
+        if folder.exists():
+            raise FileExistsError(f"{folder} exists; resume it, remove it, or give another folder")
+        return
+    path = folder / "config.toml"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: not there; is {folder} a run folder?")
+    if load_config(path) != config:
+        raise ValueError(f"{path}: differs from the configuration given; resume a run as it was")
+
+
+def _ignore(progress: Progress) -> None:
+    """Tell nobody."""

@@ -1,0 +1,43 @@
+"""Measure the null of conflict on a batch, without a trace in the training."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from gradtruce.analysis.conflict import NullCosines, null_cosines
+from gradtruce.data.batch import Batch
+from gradtruce.methods.base import model_inputs
+
+
+def measure_null(method: nn.Module, batch: Batch, parameters: Sequence[Tensor]) -> NullCosines:
+    """Return the cosines between task gradients on the two halves of a batch.
+
+    Random numbers and buffers (the statistics of batch normalisation) are put back afterwards, and
+    `.grad` is not touched: the training goes on as if nothing had been measured.
+
+    Args:
+        method: In training mode.
+        batch: At least two studies.
+        parameters: Those that the tasks share.
+    """
+
+    def losses_of_half(half: int) -> Mapping[str, Tensor]:
+        losses: Mapping[str, Tensor] = method(**model_inputs(batch.half(half))).losses
+        return losses
+
+    with _without_trace(method):
+        return null_cosines(losses_of_half, parameters)
+
+
+@contextmanager
+def _without_trace(method: nn.Module) -> Iterator[None]:
+    buffers = [(buffer, buffer.clone()) for buffer in method.buffers()]
+    with torch.random.fork_rng():
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                for buffer, kept in buffers:
+                    buffer.copy_(kept)

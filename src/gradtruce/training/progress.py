@@ -1,0 +1,79 @@
+"""How far a run is, told to whoever watches it."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, final
+
+from gradtruce.training.runlog import last_line
+
+Phase = Literal["preparing", "training", "generating", "done"]
+
+
+@final
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        phase: "preparing", "training", "generating" (test reports), or "done".
+        done: Optimizer steps, or studies while generating.
+        total: Of these, how many there will be; 0 where not yet known.
+        seconds_left: Until the end of this phase; `None` where not yet known.
+
+    >>> Progress("training", done=25, total=100).share
+    0.25
+    """
+
+    phase: Phase
+    done: int = 0
+    total: int = 0
+    seconds_left: float | None = None
+
+    @property
+    def share(self) -> float:
+        """Return the share of the phase that is done, from 0 to 1."""
+        return self.done / self.total if self.total else 0.0
+
+
+ProgressCallback = Callable[[Progress], None]
+
+
+@final
+class Stopwatch:
+    """Estimates how long the rest takes if it goes on as fast as so far.
+
+    Args:
+        done: What is done already when the watch starts.
+        total: How much there is in all.
+
+    >>> Stopwatch(done=0, total=10).seconds_left(0) is None
+    True
+    """
+
+    def __init__(self, done: int, total: int) -> None:
+        self._start, self._done, self._total = time.perf_counter(), done, total
+
+    def seconds_left(self, done: int) -> float | None:
+        """Return the seconds left, `None` before anything was done."""
+        since = done - self._done
+        if since < 1:
+            return None
+        return (time.perf_counter() - self._start) / since * (self._total - done)
+
+
+def read_progress(folder: Path) -> Progress:
+    """Return how far the run in a folder is, from the last line of its log.
+
+    >>> read_progress(Path("no-such-run")).phase
+    'preparing'
+    """
+    if (folder / "metrics.json").is_file():
+        return Progress("done", 1, 1, 0.0)
+    entry = last_line(folder / "log.jsonl", ("step", "generation"))
+    if entry is None:
+        return Progress("preparing")
+    if entry["kind"] == "generation":
+        return Progress("generating", entry["done"], entry["total"], entry["seconds_left"])
+    return Progress("training", entry["step"], entry["total_steps"], entry["seconds_left"])

@@ -1,0 +1,206 @@
+"""The training loop: steps, validation, checkpoints."""
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any, final
+
+from gradtruce.data.batch import Batch
+from gradtruce.evaluation.labelers.base import Labeler
+from gradtruce.methods.registry import load
+from gradtruce.training.assembly import (
+    DataParts,
+    build_engine,
+    build_method,
+    build_optimizer,
+    training_device,
+)
+from gradtruce.training.checkpoint import (
+    load_trainer,
+    random_state,
+    recover,
+    save_checkpoint,
+    set_random_state,
+)
+from gradtruce.training.config import RunConfig
+from gradtruce.training.null import measure_null
+from gradtruce.training.progress import Progress, ProgressCallback, Stopwatch
+from gradtruce.training.runlog import RunLog, cut_log
+from gradtruce.training.select import Selection
+from gradtruce.training.stepper import Stepper
+from gradtruce.training.validation import validate
+
+
+@final
+class Trainer:
+    """Takes the optimizer steps of a run, validates, and keeps the best and the last checkpoint.
+
+    Args:
+        config: Everything the run depends on.
+        data: Tokenizer and loaders.
+        folder: The run folder.
+        labeler: Reads the validation reports.
+        progress: Told how far the run is.
+
+    Attributes:
+        step: Optimizer steps taken.
+        best_step: Step of the best checkpoint.
+        total_steps: Optimizer steps of the run.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        data: DataParts,
+        folder: Path,
+        labeler: Labeler,
+        progress: ProgressCallback,
+    ) -> None:
+        self._config, self._data, self._folder = config, data, folder
+        self._labeler, self._progress = labeler, progress
+        self._device = training_device()
+        self._method = build_method(config, data.tokenizer).to(self._device).train()
+        self._gradients = build_engine(config, self._method)
+        self._optimizer = build_optimizer(config.training, self._method)
+        self._steps_per_epoch = _steps_per_epoch(data, config)
+        self.total_steps = config.training.steps or config.training.epochs * self._steps_per_epoch
+        self._stepper = Stepper(
+            self._method,
+            self._gradients,
+            self._optimizer,
+            config.training,
+            total_steps=self.total_steps,
+            steps_per_epoch=self._steps_per_epoch,
+        )
+        self._selection = Selection(config.training.select)
+        self._validation: dict[str, float | None] = {}
+        self._never_active = {task.name for task in self._method.tasks}
+        self.step, self.best_step = 0, 0
+
+    def run(self, log: RunLog) -> None:
+        """Take all steps that are left.
+
+        Raises:
+            FloatingPointError: If a loss is not finite; the message names task and step.
+            ValueError: If `training.select` names no score, or a task was never active.
+        """
+        watch = Stopwatch(self.step, self.total_steps)
+        while self.step < self.total_steps:
+            epoch, offset = divmod(self.step, self._steps_per_epoch)
+            self._gradients.epoch = epoch
+            for batches in islice(self._epoch(epoch), offset, None):
+                self._take(batches, epoch, log, watch)
+                if self.step == self.total_steps:
+                    break
+
+    def _epoch(self, epoch: int) -> Iterator[list[Batch]]:
+        """Yield the micro-batches of every step of an epoch; what fills no step is left out."""
+        self._data.train.set_epoch(epoch)
+        batches = iter(self._data.train)
+        for _ in range(self._steps_per_epoch):
+            yield [
+                batch.to(self._device)
+                for batch in islice(batches, self._config.training.accumulation)
+            ]
+
+    def _take(self, batches: list[Batch], epoch: int, log: RunLog, watch: Stopwatch) -> None:
+        if self._is_null_due():
+            cosines = measure_null(self._method, batches[0], self._gradients.shared)
+            log.write("null", step=self.step + 1, **vars(cosines))
+        record = self._stepper.step(batches, self.step)
+        self.step += 1
+        self._never_active -= record["losses"].keys()
+        left = watch.seconds_left(self.step)
+        self._progress(Progress("training", self.step, self.total_steps, left))
+        log.write(
+            "step",
+            step=self.step,
+            epoch=epoch,
+            total_steps=self.total_steps,
+            seconds_left=left,
+            **record,
+        )
+        self._after_step(epoch, log)
+
+    def _after_step(self, epoch: int, log: RunLog) -> None:
+        is_last = self.step == self.total_steps
+        ends_epoch = self.step % self._steps_per_epoch == 0
+        every = self._config.training.validation.every
+        is_due = is_last or (ends_epoch if every is None else self.step % every == 0)
+        if ends_epoch or is_last:
+            self._require_active(epoch)
+        if is_due:
+            self._validate(epoch, log)
+        if ends_epoch:
+            known = {name: score for name, score in self._validation.items() if score is not None}
+            self._method.on_epoch_end(known)
+        if is_due:
+            self._save("last", self._state())
+
+    def _is_null_due(self) -> bool:
+        """Return whether the null is measured before the next step; the scope is known by then."""
+        every = self._config.training.null_every
+        return bool(every) and self.step > 0 and (self.step + 1) % every == 0
+
+    def _require_active(self, epoch: int) -> None:
+        for task in self._method.tasks:
+            if task.name in self._never_active and task.start_epoch <= epoch:
+                needs = f"; it needs {', '.join(sorted(task.needs))}" if task.needs else ""
+                raise ValueError(
+                    f"task {task.name!r} had no loss in any step of epoch {epoch}{needs}: give the "
+                    "data what it needs, or choose a method without this task"
+                )
+
+    def _validate(self, epoch: int, log: RunLog) -> None:
+        scores = validate(self._method, self._data, self._config, self._labeler)
+        is_best = self._selection.improves(scores)
+        log.write("validation", step=self.step, epoch=epoch, scores=scores, best=is_best)
+        self._validation = scores
+        if is_best:
+            self.best_step = self.step
+            self._save("best")
+
+    def _save(self, name: str, state: Mapping[str, Any] | None = None) -> None:
+        writers = (self._method.save_pretrained, self._data.processor.save)
+        save_checkpoint(self._folder / "checkpoints" / name, writers, state)
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "step": self.step,
+            "best_step": self.best_step,
+            "best": self._selection.best,
+            "validation": self._validation,
+            "never_active": sorted(self._never_active),
+            "optimizer": self._optimizer.state_dict(),
+            "gradients": self._gradients.state_dict(),
+            "random": random_state(),
+        }
+
+    def restore(self) -> None:
+        """Go back to `checkpoints/last`, and drop from the log what came after it.
+
+        Raises:
+            FileNotFoundError: If there is none.
+        """
+        folder = recover(self._folder / "checkpoints" / "last")
+        state = load_trainer(folder)
+        weights = load(folder).state_dict()
+        self._method.load_state_dict(weights)
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._gradients.load_state_dict(state["gradients"])
+        self.step, self.best_step = state["step"], state["best_step"]
+        self._selection = Selection(self._config.training.select, state["best"])
+        self._validation = state["validation"]
+        self._never_active = set(state["never_active"])
+        cut_log(self._folder / "log.jsonl", self.step)
+        set_random_state(state["random"])
+
+
+def _steps_per_epoch(data: DataParts, config: RunConfig) -> int:
+    batches, accumulation = len(data.train), config.training.accumulation
+    if batches < accumulation:
+        raise ValueError(
+            f"training.accumulation is {accumulation}, but an epoch has {batches} batches; "
+            "lower it, or training.batch_size"
+        )
+    return batches // accumulation

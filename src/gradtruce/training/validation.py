@@ -1,0 +1,67 @@
+"""Scores of a run on its validation studies."""
+
+from gradtruce.evaluation.evaluate import evaluate
+from gradtruce.evaluation.labelers.base import Labeler
+from gradtruce.evaluation.metrics import Metrics
+from gradtruce.methods.base import Decoding
+from gradtruce.methods.registry import Method
+from gradtruce.training.assembly import DataParts
+from gradtruce.training.config import RunConfig
+from gradtruce.training.config_file import suggestion
+from gradtruce.training.prediction import mean_losses, predict
+from gradtruce.training.select import LOSSES
+
+_FINE = ("per_class", "uncertain_positive", "support", "auc.")
+
+
+def validate(
+    method: Method, data: DataParts, config: RunConfig, labeler: Labeler
+) -> dict[str, float | None]:
+    """Return the scores of generated validation reports and the losses, by flat name.
+
+    Reports are generated, not teacher-forced. Scores of single observations are left out of the
+    log, unless `training.select` asks for one.
+
+    Raises:
+        ValueError: If `training.select` asks for a score that there is not, or that cannot be
+            computed on this data set.
+    """
+    training = config.training
+    decoding = decoding_of(config, beams=training.validation.beams)
+    source = data.dataset.manifest.label_source
+    predictions = predict(method, data.val, decoding, label_source=source)
+    metrics = evaluate(predictions, labeler, resamples=0)
+    losses = {LOSSES + task: loss for task, loss in mean_losses(method, data.val).items()}
+    every = {name: score.value for name, score in metrics.flat().items()} | losses
+    _require_score(training.select, metrics, every)
+    return {
+        name: value
+        for name, value in every.items()
+        if name == training.select or not any(part in name for part in _FINE)
+    }
+
+
+def decoding_of(config: RunConfig, *, beams: int | None = None) -> Decoding:
+    """Return how a run generates reports.
+
+    >>> config = RunConfig(data={"path": "x", "max_tokens": 40})
+    >>> decoding_of(config, beams=1)
+    Decoding(beams=1, length_penalty=0.0, max_tokens=40)
+    """
+    decoding = config.training.decoding
+    return Decoding(
+        beams=decoding.beams if beams is None else beams,
+        length_penalty=decoding.length_penalty,
+        max_tokens=decoding.max_tokens or config.data.max_tokens,
+    )
+
+
+def _require_score(name: str, metrics: Metrics, scores: dict[str, float | None]) -> None:
+    if name in scores:
+        return
+    group = metrics.groups.get(name.partition(".")[0])
+    if group is not None and group.reason:
+        raise ValueError(f"training.select: {name!r} can't be computed: {group.reason}")
+    raise ValueError(
+        f"training.select: no score is called {name!r}{suggestion(name, sorted(scores))}"
+    )
