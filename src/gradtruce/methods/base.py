@@ -131,8 +131,8 @@ class ReportMethod(ABC):
     ) -> Float[Tensor, "batch tokens views height width"]:
         """Return where each token looks: one teacher-forced pass with explicit softmax.
 
-        Entry t belongs to token t of `ids` (bos and pad get zeros); every other token's map sums to 1 over the
-        present views.
+        Entry t belongs to token t of `ids` (bos and pad get zeros); every other token's map sums
+        to 1 over the present views.
         """
 
     @abstractmethod

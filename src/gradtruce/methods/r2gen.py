@@ -10,8 +10,7 @@ from typing import ClassVar, final
 
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from torch.nn import functional as F
-from transformers import GenerationConfig, GenerationMixin, PreTrainedConfig, PreTrainedModel
+from transformers import GenerationConfig, PreTrainedConfig
 
 from gradtruce.data.batch import Batch
 from gradtruce.data.observations import OBSERVATIONS
@@ -19,7 +18,6 @@ from gradtruce.methods.base import (
     PRIMARY_TASK,
     Decoding,
     Generated,
-    ReportMethod,
     ReportOutput,
     TaskSpec,
 )
@@ -27,8 +25,6 @@ from gradtruce.methods.blocks.backbone import BackboneName, build_backbone
 from gradtruce.methods.blocks.cache import ReportCache
 from gradtruce.methods.blocks.decoder import ReportDecoder
 from gradtruce.methods.blocks.encoder import Encoder
-from gradtruce.methods.blocks.generation import CachedGeneration, evaluating, generation_config
-from gradtruce.methods.blocks.initialization import initialize
 from gradtruce.methods.blocks.losses import (
     UncertainPolicy,
     findings_bce,
@@ -36,14 +32,14 @@ from gradtruce.methods.blocks.losses import (
     labelled_cells,
     token_nll,
 )
-from gradtruce.methods.blocks.saved_tokenizer import SavedTokenizer
+from gradtruce.methods.blocks.pretrained import PretrainedMethod, evaluating, generation_config
 from gradtruce.methods.blocks.visual import VisualEncoder, VisualTokens
 
 FINDINGS_TASK = "findings"
 
 
 @final
-class R2GenConfig(PreTrainedConfig):
+class R2GenConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]  # of transformers
     """Architecture of R2Gen; defaults are the paper's (section 3.3) where it says.
 
     Attributes:
@@ -96,9 +92,10 @@ class R2GenConfig(PreTrainedConfig):
 
 
 @final
-class R2Gen(ReportMethod, CachedGeneration, SavedTokenizer, PreTrainedModel, GenerationMixin):
+class R2Gen(PretrainedMethod):  # type: ignore[no-untyped-call]  # of transformers
     """Report generation with relational memory, and a findings head on the pooled visual features.
 
+    >>> import torch
     >>> config = R2GenConfig(
     ...     vocab_size=20, backbone="compact", backbone_widths=[8, 16], backbone_depths=[1, 1],
     ...     width=8, heads=2, layers=1, hidden=16)
@@ -111,7 +108,6 @@ class R2Gen(ReportMethod, CachedGeneration, SavedTokenizer, PreTrainedModel, Gen
 
     method_name = "r2gen"
     config_class = R2GenConfig
-    main_input_name = "pixel_values"
     config: R2GenConfig
 
     def __init__(self, config: R2GenConfig) -> None:
@@ -128,7 +124,7 @@ class R2Gen(ReportMethod, CachedGeneration, SavedTokenizer, PreTrainedModel, Gen
         )
         self.findings = nn.Linear(backbone.width, len(config.label_names))
         self.generation_config = self.decoding_options(Decoding())
-        self.post_init()
+        self.post_init()  # type: ignore[no-untyped-call]  # of transformers
 
     @property
     def tasks(self) -> tuple[TaskSpec, ...]:
@@ -197,7 +193,7 @@ class R2Gen(ReportMethod, CachedGeneration, SavedTokenizer, PreTrainedModel, Gen
         with evaluating(self):
             visual = self.visual(batch.pixel_values, batch.view_mask)
             findings = self.findings(visual.pooled).sigmoid()
-            ids = self.generate(encoder_outputs=visual, generation_config=options)
+            ids = self.generate_ids(visual, options)
         texts = tokenizer.batch_decode(ids, skip_special_tokens=True)
         return Generated(tuple(texts), ids, findings)
 
@@ -208,9 +204,9 @@ class R2Gen(ReportMethod, CachedGeneration, SavedTokenizer, PreTrainedModel, Gen
         with evaluating(self):
             visual = self.visual(batch.pixel_values, batch.view_mask)
             looks = self.decoder.looks(ids[:, :-1], visual.last_hidden_state, visual.token_mask)
-        looks = F.pad(looks, (0, 0, 1, 0))
+        looks = nn.functional.pad(looks, (0, 0, 1, 0))
         looks = looks * (ids != self.config.pad_token_id).unsqueeze(-1)
-        return looks.unflatten(-1, (batch.view_mask.shape[1], *visual.grid))
+        return looks.view(*ids.shape, batch.view_mask.shape[1], *visual.grid)
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Return the parameters of the visual backbone, and all others."""
@@ -225,7 +221,7 @@ class R2Gen(ReportMethod, CachedGeneration, SavedTokenizer, PreTrainedModel, Gen
     def on_epoch_end(self, validation: Mapping[str, float]) -> None:
         """Do nothing: R2Gen has no prior and no schedule."""
 
-    def get_encoder(self, modality: str | None = None) -> nn.Module:
+    def get_encoder(self, modality: str | None = None) -> VisualEncoder:
         """Return the visual encoder, which `generate` runs once."""
         return self.visual
 
@@ -247,6 +243,3 @@ class R2Gen(ReportMethod, CachedGeneration, SavedTokenizer, PreTrainedModel, Gen
         if labels is not None:
             counts[FINDINGS_TASK] = labelled_cells(labels, self.config.uncertain).sum()
         return counts
-
-    def _init_weights(self, module: nn.Module) -> None:
-        initialize(module)

@@ -8,7 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from transformers import PreTrainedConfig, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
 from gradtruce.methods.r2gen import R2Gen, R2GenConfig
 
@@ -16,7 +16,7 @@ Method = R2Gen
 """Any registered method; a union once there are several."""
 
 METHODS: dict[str, type[Method]] = {R2Gen.method_name: R2Gen}
-CONFIGS: dict[str, type[PreTrainedConfig]] = {R2Gen.method_name: R2GenConfig}
+CONFIGS: dict[str, type[R2GenConfig]] = {R2Gen.method_name: R2GenConfig}
 
 _NOT_OPTIONS = (
     "vocab_size",

@@ -6,7 +6,6 @@ from typing import final
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 
 @final
@@ -57,7 +56,9 @@ class Attention(nn.Module):
         """Return what each token gathers from the keys that `allowed` lets it see."""
         dropout = self.dropout if self.training else 0.0
         queries = self._split(self.query(tokens))
-        gathered = F.scaled_dot_product_attention(queries, keys, values, allowed, dropout)
+        gathered = nn.functional.scaled_dot_product_attention(
+            queries, keys, values, allowed, dropout
+        )
         return self._join(gathered)
 
     def explain(
@@ -76,7 +77,8 @@ class Attention(nn.Module):
         return self._join(weights @ values), weights
 
     def _split(self, tokens: Tensor) -> Tensor:
-        return tokens.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        batch, count, width = tokens.shape
+        return tokens.view(batch, count, self.heads, width // self.heads).transpose(1, 2)
 
     def _join(self, gathered: Tensor) -> Tensor:
         joined: Tensor = self.output(gathered.transpose(1, 2).flatten(2))

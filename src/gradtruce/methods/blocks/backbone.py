@@ -5,7 +5,6 @@ from typing import Literal, final
 
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 from transformers import ResNetConfig, ResNetModel
 
 BackboneName = Literal["resnet", "compact"]
@@ -123,9 +122,9 @@ class _ResidualLayer(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return the features after this layer."""
-        change = F.relu(self.first_norm(self.first(features)))
+        change = nn.functional.relu(self.first_norm(self.first(features)))
         change = self.second_norm(self.second(change))
-        return F.relu(change + self.shortcut(features))
+        return nn.functional.relu(change + self.shortcut(features))
 
 
 def _norm(width: int) -> nn.GroupNorm:

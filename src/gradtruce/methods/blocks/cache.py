@@ -1,11 +1,11 @@
 """What a decoder keeps between two generated tokens."""
 
 from collections.abc import Callable
-from typing import final
+from typing import cast, final
 
 import torch
 from torch import Tensor
-from transformers.cache_utils import DynamicCache, EncoderDecoderCache
+from transformers.cache_utils import DynamicCache, DynamicLayer, EncoderDecoderCache
 
 
 @final
@@ -28,7 +28,7 @@ class ReportCache(EncoderDecoderCache):
 
     def reorder_cache(self, beam_idx: Tensor) -> None:
         """Let row i of everything kept become row `beam_idx[i]`."""
-        super().reorder_cache(beam_idx)
+        super().reorder_cache(cast(torch.LongTensor, beam_idx))
         self._select(beam_idx)
 
     def batch_select_indices(self, indices: Tensor) -> None:
@@ -44,7 +44,7 @@ class ReportCache(EncoderDecoderCache):
 
     def reset(self) -> None:
         """Forget everything."""
-        super().reset()
+        super().reset()  # type: ignore[no-untyped-call]  # transformers does not annotate it
         self.memory = None
 
     def crop(self, tokens_to_remove: int) -> None:
@@ -65,8 +65,8 @@ class ReportCache(EncoderDecoderCache):
         if not self.is_updated.get(layer, False):
             self.cross_attention_cache.update(*project(), layer)
             self.is_updated[layer] = True
-        kept = self.cross_attention_cache.layers[layer]
-        return kept.keys, kept.values
+        kept = cast(DynamicLayer, self.cross_attention_cache.layers[layer])
+        return cast(tuple[Tensor, Tensor], (kept.keys, kept.values))
 
     def _select(self, rows: Tensor) -> None:
         if self.memory is not None:

@@ -1,7 +1,7 @@
 """Report decoder: word embeddings, relational memory, transformer layers, next-token scores."""
 
 import math
-from typing import final
+from typing import cast, final
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -88,7 +88,8 @@ class DecoderLayer(nn.Module):
         keys, values = self._visual_keys_values(visual, cache)
         tokens = tokens + self.dropout(self.cross_attention(normed, keys, values, visible))
         normed = self._normalize(2, tokens, memory)
-        return tokens + self.dropout(self.feedforward(normed))
+        tokens = tokens + self.dropout(self.feedforward(normed))
+        return tokens
 
     def looks(
         self,
@@ -111,7 +112,8 @@ class DecoderLayer(nn.Module):
         if cache is not None:
             keys, values = cache.self_attention_cache.update(keys, values, self.index)
         allowed = causal_mask(tokens.shape[1], keys.shape[2] - tokens.shape[1], tokens.device)
-        return tokens + self.dropout(self.self_attention(normed, keys, values, allowed))
+        tokens = tokens + self.dropout(self.self_attention(normed, keys, values, allowed))
+        return tokens
 
     def _visual_keys_values(
         self, visual: Tensor, cache: ReportCache | None
@@ -163,7 +165,7 @@ class ReportDecoder(nn.Module):
         super().__init__()
         self.embedding = nn.Embedding(vocabulary, width)
         self.dropout = nn.Dropout(dropout)
-        self.memory = (
+        self.memory: RelationalMemory | None = (
             RelationalMemory(memory_slots, width, heads, dropout) if memory_slots else None
         )
         self.layers = nn.ModuleList(
@@ -216,8 +218,8 @@ class ReportDecoder(nn.Module):
         visible = visual_mask[:, None, None]
         for layer in self.layers[:-1]:
             tokens = layer(tokens, memory, visual, visible)
-        weights: Tensor = self.layers[-1].looks(tokens, memory, visual, visible)
-        return weights.mean(dim=1)
+        last = cast(DecoderLayer, self.layers[-1])
+        return last.looks(tokens, memory, visual, visible).mean(dim=1)
 
     def _embed(self, ids: Tensor, cache: ReportCache | None) -> tuple[Tensor, Tensor | None]:
         """Return word embeddings with positions, and the memory at each token.

@@ -2,7 +2,6 @@
 
 from typing import final
 
-import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
@@ -13,6 +12,7 @@ from gradtruce.methods.blocks.norms import Norm
 def feedforward(width: int, hidden: int, dropout: float) -> nn.Sequential:
     """Return the position-wise network of a transformer layer.
 
+    >>> import torch
     >>> feedforward(4, 8, 0.1)(torch.ones(1, 4)).shape
     torch.Size([1, 4])
     """
@@ -25,6 +25,7 @@ def feedforward(width: int, hidden: int, dropout: float) -> nn.Sequential:
 class EncoderLayer(nn.Module):
     """Self-attention and feed-forward, each normalised before and added after.
 
+    >>> import torch
     >>> layer = EncoderLayer(width=8, heads=2, hidden=16, dropout=0.1, published_norm=True)
     >>> layer(torch.ones(1, 3, 8), torch.ones(1, 1, 1, 3, dtype=torch.bool)).shape
     torch.Size([1, 3, 8])
@@ -49,13 +50,16 @@ class EncoderLayer(nn.Module):
         normed = self.attention_norm(tokens)
         keys, values = self.attention.keys_values(normed)
         tokens = tokens + self.dropout(self.attention(normed, keys, values, allowed))
-        return tokens + self.dropout(self.feedforward(self.feedforward_norm(tokens)))
+        change: Tensor = self.feedforward(self.feedforward_norm(tokens))
+        tokens = tokens + self.dropout(change)
+        return tokens
 
 
 @final
 class Encoder(nn.Module):
     """A stack of encoder layers and a last normalisation.
 
+    >>> import torch
     >>> encoder = Encoder(layers=2, width=8, heads=2, hidden=16, dropout=0.1, published_norm=True)
     >>> encoder(torch.ones(1, 3, 8), torch.ones(1, 3, dtype=torch.bool)).shape
     torch.Size([1, 3, 8])

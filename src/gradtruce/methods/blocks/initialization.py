@@ -28,7 +28,11 @@ def initialize(module: nn.Module) -> None:
     Parameter containing:
     tensor([0.1000, 0.1000, 0.1000, 0.1000], requires_grad=True)
     """
-    if isinstance(module, nn.Linear):
+    if isinstance(module, Encoder | ReportDecoder):
+        _xavier(module)
+    elif isinstance(module, MemoryNorm | Norm):
+        _norm(module)
+    elif isinstance(module, nn.Linear):
         init.kaiming_uniform_(module.weight, a=math.sqrt(5))
         bound = 1 / math.sqrt(module.in_features)
         init.uniform_(module.bias, -bound, bound)
@@ -37,14 +41,18 @@ def initialize(module: nn.Module) -> None:
     elif isinstance(module, nn.GroupNorm):
         init.ones_(module.weight)
         init.zeros_(module.bias)
-    elif isinstance(module, Norm | MemoryNorm):
-        init.ones_(module.scale)
-        init.zeros_(module.shift)
+
+
+def _norm(module: Norm | MemoryNorm) -> None:
+    init.ones_(module.scale)
+    init.zeros_(module.shift)
     if isinstance(module, MemoryNorm):
         for layer in (*module.scale_change, *module.shift_change):
             if isinstance(layer, nn.Linear):
                 init.constant_(layer.bias, MEMORY_NORM_BIAS)
-    elif isinstance(module, Encoder | ReportDecoder):
-        for name, parameter in module.named_parameters():
-            if parameter.dim() > 1 and not name.startswith("scores."):
-                init.xavier_uniform_(parameter)
+
+
+def _xavier(module: Encoder | ReportDecoder) -> None:
+    for name, parameter in module.named_parameters():
+        if parameter.dim() > 1 and not name.startswith("scores."):
+            init.xavier_uniform_(parameter)

@@ -4,8 +4,7 @@ from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float, Int, Real
-from torch import Tensor
-from torch.nn import functional as F
+from torch import Tensor, nn
 
 from gradtruce.data.observations import UNCERTAIN
 
@@ -25,7 +24,10 @@ def token_nll(
     tensor(2.0794)
     """
     flat = logits.flatten(0, 1)
-    return F.cross_entropy(flat, targets.flatten(), ignore_index=pad, reduction="sum") / count
+    return (
+        nn.functional.cross_entropy(flat, targets.flatten(), ignore_index=pad, reduction="sum")
+        / count
+    )
 
 
 def labelled_cells(
@@ -40,7 +42,7 @@ def labelled_cells(
     return known & (labels != UNCERTAIN) if uncertain == "ignore" else known
 
 
-@torch.compiler.disable
+@torch.compiler.disable  # type: ignore[untyped-decorator]  # torch does not annotate it
 def has_labels(labels: Float[Tensor, "batch observations"], uncertain: UncertainPolicy) -> bool:
     """Return whether any label counts; the host reads it, so a compiled graph breaks here.
 
@@ -65,5 +67,5 @@ def findings_bce(
     targets = labels.where(labels != UNCERTAIN, float(uncertain == "positive"))
     targets = targets.nan_to_num().to(logits.dtype)
     counted = labelled_cells(labels, uncertain)
-    cells = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+    cells = nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
     return cells.where(counted, 0.0).sum() / count

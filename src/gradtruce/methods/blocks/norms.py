@@ -5,7 +5,6 @@ from typing import final
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 PUBLISHED_EPSILON = 1e-6
 STANDARD_EPSILON = 1e-5
@@ -25,7 +24,7 @@ def standardize(
     tensor([[-1.0000,  1.0000]])
     """
     if not published:
-        return F.layer_norm(tokens, tokens.shape[-1:], eps=STANDARD_EPSILON)
+        return nn.functional.layer_norm(tokens, tokens.shape[-1:], eps=STANDARD_EPSILON)
     deviation, mean = torch.std_mean(tokens, dim=-1, keepdim=True)
     return (tokens - mean) / (deviation + PUBLISHED_EPSILON)
 
@@ -52,7 +51,7 @@ class Norm(nn.Module):
         """Return normalised tokens."""
         if not self.published:
             width = tokens.shape[-1:]
-            return F.layer_norm(tokens, width, self.scale, self.shift, STANDARD_EPSILON)
+            return nn.functional.layer_norm(tokens, width, self.scale, self.shift, STANDARD_EPSILON)
         return self.scale * standardize(tokens, published=True) + self.shift
 
 
@@ -89,7 +88,8 @@ class MemoryNorm(nn.Module):
         """Return tokens normalised as the memory at each position says."""
         scale = self.scale + self.scale_change(memory)
         shift = self.shift + self.shift_change(memory)
-        return scale * standardize(tokens, published=self.published) + shift
+        normed: Tensor = scale * standardize(tokens, published=self.published) + shift
+        return normed
 
 
 def _two_layers(inputs: int, width: int) -> nn.Sequential:

@@ -6,7 +6,6 @@ from typing import final
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from gradtruce.methods.blocks.attention import Attention
 
@@ -66,7 +65,9 @@ class RelationalMemory(nn.Module):
         gates = self.input_gates(embeddings).unsqueeze(2).unbind(1)
         states = []
         for key, value, gate in zip(keys, values, gates, strict=True):
-            query, slot_keys, slot_values = F.linear(state, weight, bias).chunk(3, dim=-1)
+            query, slot_keys, slot_values = nn.functional.linear(state, weight, bias).chunk(
+                3, dim=-1
+            )
             gathered = self._gather(
                 query, torch.cat([slot_keys, key], 1), torch.cat([slot_values, value], 1)
             )
@@ -88,8 +89,12 @@ class RelationalMemory(nn.Module):
 
         So few keys leave batched matrix products idle: this form needs no reordering of heads.
         """
-        heads = (self.attention.heads, -1)
-        products = (queries.unsqueeze(2) * keys.unsqueeze(1)).unflatten(-1, heads)
-        scores = products.sum(-1, keepdim=True) / math.sqrt(products.shape[-1])
-        weights = F.dropout(scores.softmax(dim=2), self.attention.dropout, self.training)
-        return (weights * values.unsqueeze(1).unflatten(-1, heads)).sum(dim=2).flatten(2)
+        batch, count, width = keys.shape
+        heads = self.attention.heads
+        queries = queries.view(batch, self.slots, 1, heads, width // heads)
+        keys = keys.view(batch, 1, count, heads, width // heads)
+        values = values.view(batch, 1, count, heads, width // heads)
+        scores = (queries * keys).sum(dim=-1, keepdim=True) / math.sqrt(width // heads)
+        weights = scores.softmax(dim=2)
+        weights = nn.functional.dropout(weights, self.attention.dropout, self.training)
+        return (weights * values).sum(dim=2).flatten(2)

@@ -82,7 +82,7 @@ class VisualEncoder(nn.Module):
         return VisualTokens(tokens, token_mask, pooled, grid=(maps.shape[2], maps.shape[3]))
 
 
-@torch.compiler.disable
+@torch.compiler.disable  # type: ignore[untyped-decorator]  # torch does not annotate it
 def present_views(view_mask: Bool[Tensor, "batch views"]) -> Int[Tensor, " present"]:
     """Return the places of present views in the flattened batch.
 

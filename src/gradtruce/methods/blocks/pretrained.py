@@ -1,0 +1,156 @@
+"""Everything that ties a method to `transformers`: generation, saving, and one private hook."""
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import torch
+from jaxtyping import Int
+from torch import Tensor, nn
+from transformers import (
+    GenerationConfig,
+    GenerationMixin,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
+
+from gradtruce.methods.base import Decoding, ReportMethod
+from gradtruce.methods.blocks.cache import ReportCache
+from gradtruce.methods.blocks.initialization import initialize
+from gradtruce.methods.blocks.visual import VisualEncoder, VisualTokens
+
+MethodT = TypeVar("MethodT", bound="PretrainedMethod")
+
+
+class PretrainedMethod(ReportMethod, PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]  # of transformers
+    """Base of the methods whose decoder is ours: images are encoded once, decoding is cached.
+
+    `forward` of a method must also take `encoder_outputs` and `past_key_values`, which `generate`
+    passes instead of images. The tokenizer is saved and loaded with the weights, so that one folder
+    is all that `predict` needs of the model.
+    """
+
+    main_input_name = "pixel_values"
+    tokenizer: PreTrainedTokenizerFast | None = None
+
+    @abstractmethod
+    def get_encoder(self, modality: str | None = None) -> VisualEncoder:
+        """Return the module that `generate` runs once, before any beam is opened."""
+
+    def require_tokenizer(self) -> PreTrainedTokenizerFast:
+        """Return the tokenizer.
+
+        Raises:
+            ValueError: If the model was made or loaded without one.
+        """
+        if self.tokenizer is None:
+            raise ValueError(
+                "the model has no tokenizer to write words with: set model.tokenizer, "
+                "or load a folder that holds tokenizer.json"
+            )
+        return self.tokenizer
+
+    def generate_ids(
+        self, visual: VisualTokens, options: GenerationConfig
+    ) -> Int[Tensor, "batch tokens"]:
+        """Return tokens from bos on; `generate` widens `visual` in place to one row a beam."""
+        ids = self.generate(encoder_outputs=visual, generation_config=options)  # type: ignore[misc]  # its self
+        return cast(Tensor, ids)
+
+    def save_pretrained(
+        self, save_directory: str | PathLike[str], *args: Any, **kwargs: Any
+    ) -> None:
+        """Write weights, configuration and tokenizer to a folder."""
+        super().save_pretrained(save_directory, *args, **kwargs)
+        if self.tokenizer is not None:
+            self.tokenizer.save_pretrained(save_directory)
+
+    @classmethod
+    def from_pretrained(  # type: ignore[override]  # options pass through
+        cls: type[MethodT],
+        pretrained_model_name_or_path: str | PathLike[str],
+        *model_args: Any,
+        **kwargs: Any,
+    ) -> MethodT:
+        """Return the method in a folder, with its tokenizer if the folder holds one."""
+        folder = pretrained_model_name_or_path
+        model = super().from_pretrained(folder, *model_args, **kwargs)
+        if (Path(folder) / "tokenizer.json").is_file():
+            model.tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+        return model
+
+    def prepare_inputs_for_generation(  # type: ignore[override]  # what it is called with
+        self,
+        input_ids: Int[Tensor, "batch tokens"],
+        next_sequence_length: int | None = None,
+        past_key_values: ReportCache | None = None,
+        encoder_outputs: Any = None,
+        **unused: Any,
+    ) -> dict[str, Any]:
+        """Return the arguments of `forward` in one decoding step."""
+        if next_sequence_length is not None:
+            input_ids = input_ids[:, -next_sequence_length:]
+        return {
+            "input_ids": input_ids,
+            "encoder_outputs": encoder_outputs,
+            "past_key_values": past_key_values,
+        }
+
+    def _prepare_cache_for_generation(  # type: ignore[override]  # open for later arguments
+        self, generation_config: GenerationConfig, model_kwargs: dict[str, Any], *unused: Any
+    ) -> None:
+        """Open a `ReportCache` where `generate` would open an `EncoderDecoderCache`.
+
+        This is the one private name of `transformers` that gradtruce overrides; `generate` has no
+        public way to choose the class of its cache. If a release renames it or changes its first
+        two arguments, a test of this module fails and says so, and only this method has to follow.
+        """
+        if generation_config.use_cache and model_kwargs.get("past_key_values") is None:
+            model_kwargs["past_key_values"] = ReportCache()
+
+    def _init_weights(self, module: nn.Module) -> None:
+        initialize(module)
+
+
+def generation_config(decoding: Decoding, *, pad: int, bos: int, eos: int) -> GenerationConfig:
+    """Return what `generate` needs to decode as asked, pad and bos never generated.
+
+    >>> generation_config(Decoding(beams=1), pad=0, bos=1, eos=2).max_new_tokens
+    60
+    """
+    options: dict[str, Any] = {
+        "num_beams": decoding.beams,
+        "max_new_tokens": decoding.max_tokens,
+        "do_sample": False,
+        "pad_token_id": pad,
+        "bos_token_id": bos,
+        "eos_token_id": eos,
+        "decoder_start_token_id": bos,
+        "suppress_tokens": [pad, bos],
+    }
+    if decoding.beams > 1:
+        options["length_penalty"] = decoding.length_penalty
+    return GenerationConfig(**options)  # type: ignore[no-untyped-call]  # of transformers
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Switch off dropout and gradients, and put the mode back after.
+
+    >>> layer = nn.Dropout()
+    >>> with evaluating(layer):
+    ...     layer.training
+    False
+    >>> layer.training
+    True
+    """
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        model.train(was_training)
