@@ -104,7 +104,7 @@ def bleu(counts: Float[np.ndarray, "*draws 10"]) -> Float[np.ndarray, "*draws 4"
     A row of one report gives that report's own BLEU, as coco-caption has it.
 
     >>> bleu(np.array([2, 1, 0, 0, 3, 2, 1, 0, 3, 3], dtype=float)).round(3)
-    array([0.667, 0.577, 0.   , 0.001])
+    array([0.667, 0.577, 0.   , 0.   ])
     """
     correct, guesses = counts[..., :LONGEST], counts[..., LONGEST : 2 * LONGEST]
     products = np.cumprod((correct + TINY) / (guesses + SMALL), axis=-1)

@@ -115,7 +115,7 @@ def findings_matrix(
     return _matrix([prediction.findings or {} for prediction in predictions])
 
 
-def _matrix(rows: Sequence[Mapping[str, float]]) -> Float[np.ndarray, "rows observations"]:
+def _matrix(rows: Sequence[Mapping[str, int | float]]) -> Float[np.ndarray, "rows observations"]:
     values = [[row.get(name, math.nan) for name in OBSERVATIONS] for row in rows]
     return np.array(values, dtype=np.float64).reshape(len(rows), len(OBSERVATIONS))
 

@@ -127,13 +127,13 @@ def minimal_detectable_difference(
     """Return the smallest mean difference that a paired t-test over seeds would show.
 
     Exact for normal differences: solves for the noncentrality at which a two-sided test of
-    `seeds` − 1 degrees of freedom rejects with probability `power`.
+    `seeds` − 1 degrees of freedom rejects, on the right side, with probability `power`.
 
     Args:
         std: Standard deviation over seeds of the paired difference between two systems. Of
             unpaired systems with standard deviation s each, it is √2 s.
         seeds: Number of seeds, at least 2.
-        power: Chance of showing a difference of that size.
+        power: Chance of showing a difference of that size, with its sign right.
         significance: Chance of showing one where there is none.
 
     Raises:
@@ -154,9 +154,7 @@ def minimal_detectable_difference(
     critical = float(stats.t.isf(significance / 2, freedom))
 
     def missing_power(noncentrality: float) -> float:
-        above = stats.nct.sf(critical, freedom, noncentrality)
-        below = stats.nct.cdf(-critical, freedom, noncentrality)
-        return float(above + below - power)
+        return float(stats.nct.sf(critical, freedom, noncentrality)) - power
 
     highest = 1.0
     while missing_power(highest) < 0:
