@@ -67,6 +67,17 @@ def test_labels_that_are_all_missing_are_still_labels(labeler: Labeler) -> None:
     assert "both a label and a probability" in metrics.groups["classification"].reason
 
 
+def test_a_study_without_a_known_label_counts_as_negative_where_a_source_is_named(
+    labeler: Labeler,
+) -> None:
+    known = Prediction("s1", "edema .", "edema .", labels={"Edema": 1}, label_source="hospital")
+    unknown = Prediction("s2", "clear .", "edema .", label_source="hospital")
+    metrics = evaluate([known, unknown], labeler)
+    assert metrics["clinical.micro_13.precision"].value == 0.5
+    assert metrics.groups["clinical"].protocol.reference_labels == "hospital"
+    assert "no labels" in evaluate([unknown], labeler).groups["labeler"].reason
+
+
 def test_every_group_carries_its_protocol(labeler: Labeler, make_predictions: Make) -> None:
     predictions = [*make_predictions(4), replace(make_predictions(1)[0], id="e", generated=" \n")]
     for group in evaluate(predictions, labeler, resamples=7, seed=3).groups.values():

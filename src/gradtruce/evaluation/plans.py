@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from gradtruce.data.observations import NEGATIVE, OBSERVATIONS
 from gradtruce.evaluation import protocol
@@ -125,7 +124,7 @@ def _classification(
         classes=OBSERVATIONS,
         threshold=THRESHOLD,
     )
-    if not _all_or_none(predictions, "findings"):
+    if not _have_findings(predictions):
         return Plan(card, reason="the predictions carry no probabilities of findings")
     labels = given.states if given else np.nan_to_num(reference.states, nan=NEGATIVE)
     probabilities = findings_matrix(predictions)
@@ -137,9 +136,15 @@ def _classification(
 
 
 def _given_labels(predictions: Sequence[Prediction]) -> _Labels | None:
-    """Return the labels that come with the predictions."""
-    if not _all_or_none(predictions, "labels"):
+    """Return the labels that come with the predictions.
+
+    A study whose labels are all missing still has labels where a source is named.
+    """
+    has_labels = [prediction.labels is not None for prediction in predictions]
+    is_sourced = [bool(prediction.label_source) for prediction in predictions]
+    if not any(has_labels):
         return None
+    _require_all(predictions, np.logical_or(has_labels, is_sourced), "labels")
     sources = sorted({prediction.label_source for prediction in predictions})
     if len(sources) > 1:
         raise ValueError(f"labels come from several sources, {sources}; evaluate each by itself")
@@ -147,12 +152,19 @@ def _given_labels(predictions: Sequence[Prediction]) -> _Labels | None:
     return _Labels(label_matrix(predictions), source)
 
 
-def _all_or_none(predictions: Sequence[Prediction], name: Literal["labels", "findings"]) -> bool:
-    lacking = [prediction.id for prediction in predictions if getattr(prediction, name) is None]
-    have = len(predictions) - len(lacking)
-    if have and lacking:
+def _have_findings(predictions: Sequence[Prediction]) -> bool:
+    have = np.array([prediction.findings is not None for prediction in predictions])
+    if have.any():
+        _require_all(predictions, have, "findings")
+    return bool(have.any())
+
+
+def _require_all(
+    predictions: Sequence[Prediction], have: Bool[np.ndarray, " reports"], what: str
+) -> None:
+    if not have.all():
+        lacking = predictions[int(np.argmin(have))].id
         raise ValueError(
-            f"study {lacking[0]!r} has no {name} while {have} of {len(predictions)} have; give"
-            " them for all or for none"
+            f"study {lacking!r} has no {what} while {have.sum()} of {len(have)} have; give them"
+            " for all or for none"
         )
-    return bool(have)

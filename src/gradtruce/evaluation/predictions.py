@@ -27,7 +27,7 @@ class Prediction:
         generated: Text of the generated report; may be empty, and is then scored as empty.
         findings: Probability of each observation by name, where the method has a findings head.
         labels: Known states of the observations by name, such as a phantom's truth.
-        label_source: Where `labels` come from.
+        label_source: Where `labels` come from; named without labels, they are all missing.
 
     >>> Prediction("s1", "the heart is enlarged .", "no acute disease .").generated
     'no acute disease .'
