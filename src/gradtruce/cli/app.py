@@ -1,0 +1,115 @@
+"""The commands put together, and errors turned into one line."""
+
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+import gradtruce
+from gradtruce.cli.demo import demo
+from gradtruce.cli.doctor import doctor
+from gradtruce.cli.evaluate import evaluate
+from gradtruce.cli.listing import list_names
+from gradtruce.cli.predict import predict
+from gradtruce.cli.prepare import prepare
+from gradtruce.cli.report import report
+from gradtruce.cli.train import train
+
+USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
+"""`ClickException`, wherever this release of typer keeps it."""
+
+LATER = ("analyse", "build", "convert", "label", "study")
+"""Commands that are planned but not in this version."""
+
+
+class Commands(TyperGroup):
+    """The group of all commands; says of a planned one that it is planned."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command that the first word names."""
+        if args and args[0] in LATER:
+            raise typer.BadParameter(
+                f"the command '{args[0]}' is planned, but not in version {gradtruce.__version__}"
+            )
+        return super().resolve_command(ctx, args)
+
+
+app = typer.Typer(
+    name="gradtruce",
+    cls=Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"gradtruce {gradtruce.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print it.")
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show where an error came from, not only what it is.")
+    ] = False,
+) -> None:
+    """From a chest X-ray study to a report, trained on several losses at once.
+
+    Research software, not a medical device.
+    """
+
+
+app.command()(demo)
+app.add_typer(prepare, name="prepare")
+app.command()(train)
+app.command()(predict)
+app.command()(evaluate)
+app.command()(report)
+app.command(name="list")(list_names)
+app.command()(doctor)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; return the exit status.
+
+    What a user can mend (`ValueError`, `TypeError`, `OSError`, `ImportError`, wrong usage) becomes
+    one line on standard error and status 2; with `--debug` the traceback comes first.
+    """
+    command = typer.main.get_command(app)
+    try:
+        status = command.main(args=list(arguments), prog_name="gradtruce", standalone_mode=False)
+    except USAGE_ERROR as error:
+        return _complain(_usage_message(error))
+    except KeyboardInterrupt:
+        return _complain("interrupted; nothing half-written was kept", status=130)
+    except (ValueError, TypeError, OSError, ImportError, FloatingPointError) as error:
+        if "--debug" in arguments:
+            traceback.print_exc()
+        return _complain(_message(error))
+    return status if isinstance(status, int) else 0
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return str(error) or type(error).__name__
+
+
+def _usage_message(error: Any) -> str:
+    context = getattr(error, "ctx", None)
+    where = context.command_path if context is not None else "gradtruce"
+    return f"{error.format_message()} (see {where} --help)"
+
+
+def _complain(message: str, status: int = 2) -> int:
+    print(f"gradtruce: error: {' '.join(message.split())}", file=sys.stderr)
+    return status

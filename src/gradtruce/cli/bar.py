@@ -1,0 +1,81 @@
+"""Progress bars with the time left."""
+
+import time
+from types import TracebackType
+from typing import final
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+QUIET_SECONDS = 15.0
+
+
+@final
+class Bars:
+    """Bars on standard error, one a name; a line now and then where that is no terminal.
+
+    Used as a context manager.
+    """
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True)
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=32),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TextColumn("{task.fields[left]}"),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._tasks: dict[str, TaskID] = {}
+        self._next_line: dict[str, float] = {}
+
+    def __enter__(self) -> "Bars":
+        """Start drawing."""
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop drawing."""
+        self._progress.stop()
+
+    def show(self, name: str, share: float, seconds_left: float | None, phase: str = "") -> None:
+        """Move the bar of a name.
+
+        Args:
+            name: What the bar is for.
+            share: From 0 to 1.
+            seconds_left: Time left, where known.
+            phase: What is being done now.
+        """
+        description = f"{name}: {phase}" if phase else name
+        left = "" if seconds_left is None or share >= 1 else f"{clock(seconds_left)} left"
+        if self._progress.disable:
+            self._print_line(name, f"{description} {share:4.0%} {left}".rstrip(), share)
+            return
+        if name not in self._tasks:
+            self._tasks[name] = self._progress.add_task(description, total=1.0, left=left)
+        self._progress.update(
+            self._tasks[name], completed=share, description=description, left=left
+        )
+
+    def _print_line(self, name: str, line: str, share: float) -> None:
+        now = time.monotonic()
+        if now < self._next_line.get(name, 0.0) and share < 1:
+            return
+        self._next_line[name] = now + QUIET_SECONDS if share < 1 else float("inf")
+        self._console.print(line, markup=False, highlight=False)
+
+
+def clock(seconds: float) -> str:
+    """Return a duration as minutes and seconds.
+
+    >>> clock(125)
+    '2:05'
+    """
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

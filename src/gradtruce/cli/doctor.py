@@ -1,0 +1,107 @@
+"""`gradtruce doctor`: what this machine has, what is missing, and what to do about it."""
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+import gradtruce
+
+WANTED = {
+    "gradtruce": ("torch", "jaxtyping"),
+    "gradtruce[rrg]": (
+        "transformers",
+        "tokenizers",
+        "datasets",
+        "pyarrow",
+        "safetensors",
+        "pillow",
+        "numpy",
+        "scipy",
+        "scikit-learn",
+        "pydantic",
+        "typer",
+        "rich",
+        "jinja2",
+        "matplotlib",
+        "tomli-w",
+    ),
+}
+FREE_BYTES_WANTED = 1 << 30
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the report.
+
+    Attributes:
+        name: What was looked at.
+        ready: Whether it serves.
+        found: What was found, or what to do.
+        needed: False where nothing in this version depends on it.
+    """
+
+    name: str
+    ready: bool
+    found: str
+    needed: bool = True
+
+
+def _packages() -> list[Check]:
+    checks = []
+    for extra, names in WANTED.items():
+        for name in names:
+            try:
+                checks.append(Check(name, True, importlib.metadata.version(name)))
+            except importlib.metadata.PackageNotFoundError:
+                checks.append(Check(name, False, f'missing; run: pip install "{extra}"'))
+    return checks
+
+
+def _machine() -> list[Check]:
+    import torch
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    free = shutil.disk_usage(Path.cwd()).free
+    gpu = torch.cuda.is_available()
+    return [
+        Check("Python", sys.version_info >= (3, 11), platform.python_version()),
+        Check("cores", True, str(cores)),
+        Check("disk", free > FREE_BYTES_WANTED, f"{free / 1e9:.1f} GB free in this folder"),
+        Check("GPU", gpu, torch.cuda.get_device_name() if gpu else "none; the CPU serves", False),
+    ]
+
+
+def _capabilities() -> list[Check]:
+    return [
+        Check("BLEU, ROUGE-L", True, "built in"),
+        Check("clinical F1, rules labeler", True, "built in"),
+        Check("METEOR, CIDEr, CheXbert, RadGraph", False, "not in this version", False),
+        Check("several GPUs, fp16 scaler", False, "not in this version", False),
+    ]
+
+
+def doctor() -> None:
+    """Say what this machine has, what is missing, and what to do about it.
+
+    Exit status 1 where something needed is missing.
+    """
+    checks = _packages()
+    if all(check.ready for check in checks if check.name == "torch"):
+        checks = _machine() + checks
+    checks += _capabilities()
+    print(f"gradtruce {gradtruce.__version__} on {platform.platform()}")
+    width = max(len(check.name) for check in checks)
+    for check in checks:
+        mark = "ok" if check.ready else ("MISSING" if check.needed else "absent")
+        print(f"  {check.name:<{width}}  {mark:<7}  {check.found}")
+    missing = [check.name for check in checks if check.needed and not check.ready]
+    if missing:
+        print(f"missing: {', '.join(missing)}")
+        raise typer.Exit(1)
+    print("all that this version needs is here")

@@ -1,0 +1,50 @@
+"""`gradtruce train`: one training, from a configuration to a run folder."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def train(
+    output: Annotated[Path, typer.Option(help="Run folder to make, such as runs/first.")],
+    config: Annotated[
+        str, typer.Option(help="A training preset (gradtruce list presets) or a TOML file.")
+    ] = "demo",
+    data: Annotated[
+        Path | None, typer.Option(help="Prepared data set; as --set data.path=FOLDER.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be repeated."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where a run was stopped.")
+    ] = False,
+) -> None:
+    """Train a method on a prepared data set, generate the test reports and score them.
+
+    Writes config.toml, log.jsonl, checkpoints, predictions.jsonl and metrics.json.
+    """
+    from gradtruce.cli.bar import Bars
+    from gradtruce.training.config_file import load_config
+    from gradtruce.training.loop import train as train_run
+    from gradtruce.training.progress import Progress
+
+    overrides = list(settings or [])
+    if data is not None:
+        overrides.append(f"data.path='{data.absolute()}'")
+    resolved = load_config(config, overrides)
+    with Bars() as bars:
+
+        def show(now: Progress) -> None:
+            bars.show(output.name, now.share, now.seconds_left, now.phase)
+
+        result = train_run(resolved, output, resume=resume, progress=show)
+    score = result.metrics.flat().get(resolved.training.select)
+    if score is not None and score.value is not None:
+        print(
+            f"{resolved.training.select} on test: {score.value:.3f} "
+            f"[{score.low:.3f}, {score.high:.3f}], best step {result.best_step}"
+        )
+    print(f"done: {output}; next: gradtruce report {output}")
