@@ -1,0 +1,124 @@
+"""Where a trained method looks while it writes each sentence of a report."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from gradtruce.analysis.attention import heat_map, sentence_maps, sentence_spans, view_shares
+from gradtruce.data.batch import Batch
+from gradtruce.data.loader import in_reading_order
+from gradtruce.data.observations import OBSERVATIONS
+from gradtruce.data.study import Study, View
+from gradtruce.data.tokenizer import encode
+from gradtruce.data.transforms import ImageProcessor, stack_views
+from gradtruce.methods.registry import Method, load
+
+BATCH = 16
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Look:
+    """Where one sentence looks.
+
+    Attributes:
+        text: The sentence, its words joined by blanks.
+        grid: Attention on the grid of the visual features; sums to 1 over the views.
+    """
+
+    text: str
+    grid: Float[Tensor, "views height width"]
+
+    @property
+    def shares(self) -> list[float]:
+        """Share of the attention of each view."""
+        return [float(share) for share in view_shares(self.grid)]
+
+    def heat(self, size: tuple[int, int]) -> Float[Tensor, "views image_height image_width"]:
+        """Return heat maps of that height and width, from 0 to 1."""
+        return heat_map(self.grid, size)
+
+
+@final
+class Reader:
+    """A saved method together with how it takes images and text.
+
+    Args:
+        checkpoint: Folder that `save_pretrained` wrote, such as `checkpoints/best`.
+        max_views: Most views of a study that the method sees.
+        max_tokens: Most tokens of a report.
+
+    Raises:
+        FileNotFoundError: If the folder holds no saved method.
+    """
+
+    def __init__(self, checkpoint: Path, max_views: int = 2, max_tokens: int = 60) -> None:
+        self.method: Method = load(checkpoint)
+        self.processor = ImageProcessor.load(checkpoint)
+        self.max_views, self.max_tokens = max_views, max_tokens
+
+    def views(self, study: Study) -> tuple[View, ...]:
+        """Return the views that the method sees, in its order."""
+        return in_reading_order(study.views)[: self.max_views]
+
+    def looks(self, studies: Sequence[Study], reports: Sequence[str]) -> list[list[Look]]:
+        """Return, for each study and its report, where each sentence looks.
+
+        One teacher-forced pass; the words of a report are what stands between its blanks, as for
+        the method's own tokenizer.
+        """
+        found: list[list[Look]] = []
+        for start in range(0, len(studies), BATCH):
+            part = slice(start, start + BATCH)
+            found += self._looks(studies[part], reports[part])
+        return found
+
+    def frame(self, view: View) -> tuple[float, float, float, float]:
+        """Return the part of the view that the method sees: left, top, width, height in pixels."""
+        height, width = view.pixels.shape
+        if self.processor.aspect == "stretch":
+            return 0.0, 0.0, float(width), float(height)
+        side = min(height, width)
+        return (width - side) / 2, (height - side) / 2, float(side), float(side)
+
+    def crop(self, mask: Bool[np.ndarray, "height width"]) -> Bool[np.ndarray, "rows columns"]:
+        """Return the part of a mask of a view that the method sees."""
+        height, width = mask.shape
+        if self.processor.aspect == "stretch":
+            return mask
+        side = min(height, width)
+        top, left = (height - side) // 2, (width - side) // 2
+        return mask[top : top + side, left : left + side]
+
+    def _looks(self, studies: Sequence[Study], reports: Sequence[str]) -> list[list[Look]]:
+        batch = self._batch(studies, reports)
+        maps = self.method.attention(batch, batch.input_ids).cpu()
+        found = []
+        for row, (study, report) in enumerate(zip(studies, reports, strict=True)):
+            words = report.split()[: self.max_tokens - 1]
+            spans = sentence_spans(words)
+            grids = sentence_maps(maps[row, 1 : 1 + len(words), : len(self.views(study))], spans)
+            texts = (" ".join(words[place] for place in span) for span in spans)
+            found.append([Look(text, grid) for text, grid in zip(texts, grids, strict=True)])
+        return found
+
+    def _batch(self, studies: Sequence[Study], reports: Sequence[str]) -> Batch:
+        tokenizer = self.method.require_tokenizer()
+        fitted = [[self.processor.fit(view.pixels) for view in self.views(s)] for s in studies]
+        pixel_values, view_mask = stack_views(fitted, self.processor, self.max_views)
+        ids = [encode(tokenizer, report, self.max_tokens) for report in reports]
+        longest = max(len(row) for row in ids)
+        return Batch(
+            ids=tuple(study.id for study in studies),
+            reports=tuple(reports),
+            pixel_values=pixel_values,
+            view_mask=view_mask,
+            input_ids=torch.tensor([row + [0] * (longest - len(row)) for row in ids]),
+            labels=torch.full((len(studies), len(OBSERVATIONS)), torch.nan),
+        )
