@@ -5,6 +5,7 @@ import struct
 import warnings
 import zlib
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from jaxtyping import Bool, UInt8
@@ -17,8 +18,10 @@ SHORT_SIDE = 256
 """Short side in pixels that prepared views have, unless asked."""
 
 _FORMATS = ("PNG", "JPEG")
-_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError)
-_DAMAGED += (KeyError, AttributeError, OverflowError, struct.error, zlib.error)  # type: ignore[assignment] # a longer tuple
+_DAMAGED = (  # what pillow's readers raise on damaged files
+    *(OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, KeyError),
+    *(AttributeError, OverflowError, struct.error, zlib.error),
+)
 _FULL_SCALE = 65_535
 
 
@@ -49,19 +52,8 @@ def read_grey(path: str | Path, short_side: int = SHORT_SIDE) -> UInt8[np.ndarra
         raise FileNotFoundError(f"{path}: there is no such image file")
     if path.suffix.lower() in {".dcm", ".dicom"}:
         raise ValueError(f"{path}: DICOM is not read yet; export it as PNG or JPEG")
-    try:
-        with _opened(path) as image:
-            _refuse_bomb(image, path)
-            return _shrunk(_grey(image, path), short_side)
-    except _UnfitImageError as error:
-        raise ValueError(str(error)) from None
-    except UnidentifiedImageError:
-        raise ValueError(f"{path}: not a PNG or JPEG image; convert it or leave it out") from None
-    except Image.DecompressionBombError:
-        raise ValueError(_bomb_message(path)) from None
-    except _DAMAGED as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ValueError(f"{path}: damaged image ({reason}); replace it or leave it out") from error
+    with path.open("rb") as stream:
+        return _read(stream, path, short_side)
 
 
 def encode_png(
@@ -92,10 +84,26 @@ class _UnfitImageError(Exception):
     """An image that can be read but must not be taken."""
 
 
-def _opened(path: Path) -> Image.Image:
+def _read(stream: BinaryIO, path: Path, short_side: int) -> UInt8[np.ndarray, "height width"]:
+    try:
+        with _opened(stream) as image:
+            _refuse_bomb(image, path)
+            return _shrunk(_grey(image, path), short_side)
+    except _UnfitImageError as error:
+        raise ValueError(str(error)) from None
+    except UnidentifiedImageError:
+        raise ValueError(f"{path}: not a PNG or JPEG image; convert it or leave it out") from None
+    except Image.DecompressionBombError:
+        raise ValueError(_bomb_message(path)) from None
+    except _DAMAGED as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"{path}: damaged image ({reason}); replace it or leave it out") from error
+
+
+def _opened(stream: BinaryIO) -> Image.Image:
     with warnings.catch_warnings():  # our own limit is the lower one
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        return Image.open(path, formats=_FORMATS)
+        return Image.open(stream, formats=_FORMATS)
 
 
 def _refuse_bomb(image: Image.Image, path: Path) -> None:
@@ -120,14 +128,14 @@ def _grey(image: Image.Image, path: Path) -> Image.Image:
 
 
 def _from_sixteen_bits(image: Image.Image, path: Path) -> Image.Image:
-    values = np.asarray(image).astype(np.int64)
+    values = np.asarray(image).clip(0, _FULL_SCALE).astype(np.uint32)
     brightest = int(values.max())
     if brightest <= _FULL_SCALE // 8:  # 12-bit data would come out almost black
         raise _UnfitImageError(
             f"{path}: 16-bit image whose brightest value is {brightest:,} of {_FULL_SCALE:,}; "
             "it seems to hold fewer bits: stretch it to the full range"
         )
-    return Image.fromarray((values * 255 // _FULL_SCALE).clip(0, 255).astype(np.uint8))
+    return Image.fromarray((values * 255 // _FULL_SCALE).astype(np.uint8))
 
 
 def _shrunk(image: Image.Image, short_side: int) -> UInt8[np.ndarray, "height width"]:
