@@ -8,9 +8,9 @@ from gradtruce.training.config_file import (
     load_config,
     merge,
     parse_override,
-    preset_names,
     write_config,
 )
+from gradtruce.training.presets import preset_names
 
 MINIMAL = '[data]\npath = "set"\n'
 
@@ -121,13 +121,24 @@ def test_broken_toml_is_an_error_with_its_path(tmp_path):
 
 def test_a_resolved_configuration_reads_back_equal(tmp_path):
     config = load_config(
-        "r2gen-tiny", ["data.path=set", "balance.options.radius=0.5", "training.steps=7"]
+        "demo", ["data.path=set", "balance.options.radius=0.5", "training.steps=7"]
     )
     write_config(config, tmp_path / "config.toml")
     assert load_config(tmp_path / "config.toml") == config
 
 
 def test_a_configuration_cannot_be_changed():
-    config = load_config("r2gen-tiny", ["data.path=set"])
+    config = load_config("demo", ["data.path=set"])
     with pytest.raises(ValueError, match="frozen"):
         config.training.epochs = 4
+
+
+def test_a_preset_of_another_balancer_or_method_is_refused():
+    table = {"data": {"path": "x"}, "method": {"name": "wcl", "preset": "r2gen-tiny"}}
+    with pytest.raises(ValueError, match="method: preset 'r2gen-tiny' belongs to 'r2gen', not to"):
+        check(table, RunConfig, where="my.toml")
+
+
+def test_an_unknown_method_preset_names_the_nearest():
+    with pytest.raises(FileNotFoundError, match="did you mean 'r2gen-tiny'"):
+        check({"data": {"path": "x"}, "method": {"preset": "r2gen-tini"}}, RunConfig, where="")

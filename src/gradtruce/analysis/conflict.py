@@ -8,7 +8,7 @@ exceeds the second is conflict between tasks.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -93,3 +93,13 @@ def null_cosines(
         },
         within_task={task: cosine(first[task], second[task]) for task in tasks},
     )
+
+
+def negative_share(cosines: Iterable[float | None]) -> float | None:
+    """Return the share of cosines that are negative, of those that are known.
+
+    >>> negative_share([-0.1, 0.2, None, 0.3])
+    0.3333333333333333
+    """
+    known = [value for value in cosines if value is not None and not math.isnan(value)]
+    return sum(value < 0 for value in known) / len(known) if known else None

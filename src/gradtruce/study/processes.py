@@ -43,8 +43,8 @@ def run_jobs(
     workers: int,
     watch: WatchCallback | None = None,
     poll: float = 0.5,
-) -> None:
-    """Train all jobs, at most `workers` at a time, and return when all are done.
+) -> dict[str, float]:
+    """Train all jobs, at most `workers` at a time; return the seconds that each took, by name.
 
     Args:
         jobs: The trainings, started in this order.
@@ -58,6 +58,7 @@ def run_jobs(
     """
     waiting = list(jobs)
     running: dict[str, _Child] = {}
+    seconds: dict[str, float] = {}
     try:
         while waiting or running:
             while waiting and len(running) < workers:
@@ -66,10 +67,12 @@ def run_jobs(
             time.sleep(poll)
             if watch is not None:
                 watch({job.name: read_progress(job.folder) for job in jobs})
-            running = {name: child for name, child in running.items() if not child.is_done()}
+            done = [name for name, child in running.items() if child.is_done()]
+            seconds |= {name: running.pop(name).seconds for name in done}
     finally:
         for child in running.values():
             child.stop()
+    return seconds
 
 
 @final
@@ -78,6 +81,7 @@ class _Child:
 
     def __init__(self, job: Job) -> None:
         self._job = job
+        self._start = time.perf_counter()
         table = job.config.model_dump(mode="json", exclude_none=True)
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 # closed with the child
         config = tempfile.TemporaryFile()  # noqa: SIM115 # closed below
@@ -110,6 +114,11 @@ class _Child:
         raise ChildProcessError(
             f"training {self._job.name!r} ({self._job.folder}) ended with status {status}: {reason}"
         )
+
+    @property
+    def seconds(self) -> float:
+        """Return how long ago the process was started."""
+        return time.perf_counter() - self._start
 
     def stop(self) -> None:
         """End the process, if it still runs."""

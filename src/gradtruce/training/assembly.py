@@ -17,7 +17,7 @@ from gradtruce.gradients import TaskGradients
 from gradtruce.gradients.balancer import Balancer
 from gradtruce.methods.registry import Method, build
 from gradtruce.training.config import BalanceConfig, DataConfig, RunConfig, TrainingConfig
-from gradtruce.training.config_file import suggestion
+from gradtruce.training.presets import suggestion
 
 
 @final
@@ -77,6 +77,53 @@ def _augmentation(data: DataConfig) -> Augmentation | None:
     if data.augmentation == "none":
         return None
     return Augmentation(flip=data.augmentation == "r2gen")
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class TrainingParts:
+    """What a run updates, and how long.
+
+    Attributes:
+        method: In training mode.
+        gradients: Fills its gradients.
+        optimizer: Takes the steps.
+        steps_per_epoch: Optimizer steps of an epoch.
+        total_steps: Optimizer steps of the run.
+    """
+
+    method: Method
+    gradients: TaskGradients
+    optimizer: torch.optim.Optimizer
+    steps_per_epoch: int
+    total_steps: int
+
+
+def build_training(config: RunConfig, data: DataParts) -> TrainingParts:
+    """Return method, engine and optimizer, on the GPU where there is one.
+
+    Raises:
+        ValueError: If the configuration names what is not there, or an epoch is too short for a
+            step.
+    """
+    method = build_method(config, data.tokenizer).to(training_device()).train()
+    steps_per_epoch = _steps_per_epoch(config.training, batches=len(data.train))
+    return TrainingParts(
+        method,
+        build_engine(config, method),
+        build_optimizer(config.training, method),
+        steps_per_epoch,
+        config.training.steps or config.training.epochs * steps_per_epoch,
+    )
+
+
+def _steps_per_epoch(training: TrainingConfig, *, batches: int) -> int:
+    if batches < training.accumulation:
+        raise ValueError(
+            f"training.accumulation is {training.accumulation}, but an epoch has {batches} "
+            "batches; lower it, or training.batch_size"
+        )
+    return batches // training.accumulation
 
 
 def build_method(config: RunConfig, tokenizer: PreTrainedTokenizerFast) -> Method:

@@ -2,7 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from gradtruce.training.presets import lay_over_preset
 
 Positive = Annotated[int, Field(gt=0)]
 NotNegative = Annotated[int, Field(ge=0)]
@@ -48,15 +50,22 @@ class MethodConfig(_Table):
     """Which report-generation method is trained.
 
     Attributes:
-        name: Name of the method, such as "r2gen".
-        options: Its options, such as `size = "tiny"`.
+        name: Name of the method.
+        options: Fields of its configuration, such as `layers`.
+        preset: Name of a method preset, such as "r2gen-tiny"; options given beside it win.
 
-    >>> MethodConfig(options={"size": "tiny"}).name
-    'r2gen'
+    >>> MethodConfig(preset="r2gen-tiny", options={"layers": 1}).options["layers"]
+    1
     """
 
     name: str = "r2gen"
     options: Options = {}
+    preset: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lay_over_preset(cls, given: Any) -> Any:  # a table, or what is wrongly there instead
+        return lay_over_preset("methods", "method", given, ("name",))
 
 
 class BalanceConfig(_Table):
@@ -81,6 +90,11 @@ class BalanceConfig(_Table):
     weights: Weights = {}
     diagnostics: bool = True
     preset: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lay_over_preset(cls, given: Any) -> Any:  # a table, or what is wrongly there instead
+        return lay_over_preset("balance", "balance", given, ("name", "scope", "weights"))
 
 
 class LearningRateConfig(_Table):

@@ -1,9 +1,7 @@
 """From TOML files and `key=value` overrides to a checked configuration, and back."""
 
-import difflib
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,25 +9,13 @@ import tomli_w
 from pydantic import BaseModel, ValidationError
 
 from gradtruce.training.config import RunConfig
+from gradtruce.training.presets import preset_path, suggestion
 
 Model = TypeVar("Model", bound=BaseModel)
 Table = dict[str, Any]
 
 _NAMED = ("method", "balance")
 """Tables whose options belong to a name: another name drops the options inherited."""
-
-
-def preset_names(kind: str) -> tuple[str, ...]:
-    """Return the names of the presets of a kind, such as "training" or "study".
-
-    >>> "r2gen-iu-xray" in preset_names("training")
-    True
-    """
-    folder = resources.files("gradtruce") / "presets" / kind
-    if not folder.is_dir():
-        return ()
-    names = (entry.name for entry in folder.iterdir())
-    return tuple(sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml")))
 
 
 def load_config(
@@ -94,14 +80,7 @@ def _locate(source: str | Path, kind: str, beside: Path) -> Path:
         if not path.is_file():
             raise FileNotFoundError(f"{path}: no such configuration file")
         return path
-    preset = Path(str(resources.files("gradtruce") / "presets" / kind / f"{text}.toml"))
-    if not preset.is_file():
-        known = preset_names(kind)
-        raise FileNotFoundError(
-            f"no {kind} preset is called {text!r}{suggestion(text, known)}; "
-            "a file of your own ends in .toml"
-        )
-    return preset
+    return preset_path(kind, text)
 
 
 def merge(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> Table:
@@ -177,7 +156,8 @@ def check(table: Mapping[str, Any], model: type[Model], *, where: str) -> Model:
     if first["type"] == "missing":
         raise ValueError(f"{where}: {place} must be given, for example --set {place}=…")
     found = "" if isinstance(first["input"], dict) else f", got {first['input']!r}"
-    raise ValueError(f"{where}: {place}: {first['msg'][0].lower()}{first['msg'][1:]}{found}")
+    message = first["msg"].removeprefix("Value error, ")
+    raise ValueError(f"{where}: {place}: {message[0].lower()}{message[1:]}{found}")
 
 
 def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
@@ -185,22 +165,6 @@ def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
         yield prefix + name
         if isinstance(entry.annotation, type) and issubclass(entry.annotation, BaseModel):
             yield from _keys(entry.annotation, f"{prefix}{name}.")
-
-
-def suggestion(wrong: str, known: Sequence[str], *, among: Sequence[str] = ()) -> str:
-    """Return the end of a message about an unknown name: the nearest known one, and all of them.
-
-    Args:
-        wrong: The unknown name.
-        known: The names that could stand there.
-        among: More names that may have been meant, but are not listed.
-
-    >>> suggestion("liner", ["linear", "came_grad"])
-    "; did you mean 'linear'? known: linear, came_grad"
-    """
-    near = [name for names in (known, among) for name in difflib.get_close_matches(wrong, names, 1)]
-    meant = f"; did you mean {near[0]!r}?" if near else ";"
-    return f"{meant} known: {', '.join(known)}"
 
 
 def write_config(config: BaseModel, path: Path) -> None:

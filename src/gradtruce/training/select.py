@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final, final
 
-from gradtruce.training.config_file import suggestion
+from gradtruce.training.presets import suggestion
 
 LOSSES: Final = "loss."
 """Scores whose flat name begins so are better when lower; all others when higher."""

@@ -10,10 +10,7 @@ from gradtruce.evaluation.labelers.base import Labeler
 from gradtruce.methods.registry import load
 from gradtruce.training.assembly import (
     DataParts,
-    build_engine,
-    build_method,
-    build_optimizer,
-    training_device,
+    build_training,
 )
 from gradtruce.training.checkpoint import (
     load_trainer,
@@ -58,20 +55,11 @@ class Trainer:
     ) -> None:
         self._config, self._data, self._folder = config, data, folder
         self._labeler, self._progress = labeler, progress
-        self._device = training_device()
-        self._method = build_method(config, data.tokenizer).to(self._device).train()
-        self._gradients = build_engine(config, self._method)
-        self._optimizer = build_optimizer(config.training, self._method)
-        self._steps_per_epoch = _steps_per_epoch(data, config)
-        self.total_steps = config.training.steps or config.training.epochs * self._steps_per_epoch
-        self._stepper = Stepper(
-            self._method,
-            self._gradients,
-            self._optimizer,
-            config.training,
-            total_steps=self.total_steps,
-            steps_per_epoch=self._steps_per_epoch,
-        )
+        self._parts = build_training(config, data)
+        self._method, self._gradients = self._parts.method, self._parts.gradients
+        self._steps_per_epoch = self._parts.steps_per_epoch
+        self.total_steps = self._parts.total_steps
+        self._stepper = Stepper(self._parts, config.training)
         self._selection = Selection(config.training.select)
         self._validation: dict[str, float | None] = {}
         self._never_active = {task.name for task in self._method.tasks}
@@ -99,7 +87,7 @@ class Trainer:
         batches = iter(self._data.train)
         for _ in range(self._steps_per_epoch):
             yield [
-                batch.to(self._device)
+                batch.to(self._method.device)
                 for batch in islice(batches, self._config.training.accumulation)
             ]
 
@@ -109,17 +97,13 @@ class Trainer:
             log.write("null", step=self.step + 1, **vars(cosines))
         record = self._stepper.step(batches, self.step)
         self.step += 1
-        self._never_active -= record["losses"].keys()
+        self._never_active -= {task for task, active in record["active"].items() if active}
         left = watch.seconds_left(self.step)
         self._progress(Progress("training", self.step, self.total_steps, left))
-        log.write(
-            "step",
-            step=self.step,
-            epoch=epoch,
-            total_steps=self.total_steps,
-            seconds_left=left,
-            **record,
-        )
+        place = {"step": self.step, "epoch": epoch, "total_steps": self.total_steps}
+        for text in record.pop("notes"):
+            log.write("note", step=self.step, text=text)
+        log.write("step", **{**record, **place, "seconds_left": left})
         self._after_step(epoch, log)
 
     def _after_step(self, epoch: int, log: RunLog) -> None:
@@ -171,7 +155,7 @@ class Trainer:
             "best": self._selection.best,
             "validation": self._validation,
             "never_active": sorted(self._never_active),
-            "optimizer": self._optimizer.state_dict(),
+            "optimizer": self._parts.optimizer.state_dict(),
             "gradients": self._gradients.state_dict(),
             "random": random_state(),
         }
@@ -186,7 +170,7 @@ class Trainer:
         state = load_trainer(folder)
         weights = load(folder).state_dict()
         self._method.load_state_dict(weights)
-        self._optimizer.load_state_dict(state["optimizer"])
+        self._parts.optimizer.load_state_dict(state["optimizer"])
         self._gradients.load_state_dict(state["gradients"])
         self.step, self.best_step = state["step"], state["best_step"]
         self._selection = Selection(self._config.training.select, state["best"])
@@ -194,13 +178,3 @@ class Trainer:
         self._never_active = set(state["never_active"])
         cut_log(self._folder / "log.jsonl", self.step)
         set_random_state(state["random"])
-
-
-def _steps_per_epoch(data: DataParts, config: RunConfig) -> int:
-    batches, accumulation = len(data.train), config.training.accumulation
-    if batches < accumulation:
-        raise ValueError(
-            f"training.accumulation is {accumulation}, but an epoch has {batches} batches; "
-            "lower it, or training.batch_size"
-        )
-    return batches // accumulation

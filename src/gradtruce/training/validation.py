@@ -7,8 +7,8 @@ from gradtruce.methods.base import Decoding
 from gradtruce.methods.registry import Method
 from gradtruce.training.assembly import DataParts
 from gradtruce.training.config import RunConfig
-from gradtruce.training.config_file import suggestion
 from gradtruce.training.prediction import mean_losses, predict
+from gradtruce.training.presets import suggestion
 from gradtruce.training.select import LOSSES
 
 _FINE = ("per_class", "uncertain_positive", "support", "auc.")

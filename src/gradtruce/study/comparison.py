@@ -1,0 +1,206 @@
+"""Two balancers on one data set: same seed, same data order, same clipping, one summary."""
+
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from gradtruce.analysis.conflict import negative_share
+from gradtruce.data.prepared import PreparedDataset
+from gradtruce.evaluation.evaluate import evaluate, paired_difference
+from gradtruce.evaluation.files import write_whole
+from gradtruce.evaluation.labelers.base import Labeler
+from gradtruce.evaluation.labelers.cached import CachedLabeler
+from gradtruce.evaluation.labelers.rules import RulesLabeler
+from gradtruce.evaluation.metrics import Metrics
+from gradtruce.evaluation.predictions import Prediction, read_predictions
+from gradtruce.evaluation.significance import Score
+from gradtruce.gradients.balancer import Balancer
+from gradtruce.study.baselines import ALL_NORMAL, LABELS, MOST_FREQUENT, baseline_predictions
+from gradtruce.study.config import StudyConfig
+from gradtruce.study.machine import machine
+from gradtruce.study.processes import Job, WatchCallback, run_jobs
+from gradtruce.study.timing import seconds_per_step
+from gradtruce.training.runlog import plain, read_log
+
+Json = dict[str, Any]  # a JSON object
+
+_LEAN: Final = " without diagnostics"
+
+CAVEATS: Final = (
+    "One pair of runs can't rank optimizers: how much a score moves from one training seed to "
+    "another is not measured here.",
+    "The intervals are over test studies (paired bootstrap), not over training seeds.",
+    "The conflict between tasks must be read beside the null: gradients of one task on two halves "
+    "of a batch have a negative cosine in many steps too.",
+)
+
+
+def compare(config: StudyConfig, folder: Path, *, watch: WatchCallback | None = None) -> Path:
+    """Train both arms side by side, score them and the baselines, and write `summary.json`.
+
+    The arms are two processes with one thread each. They differ in the balancer and in nothing
+    else.
+
+    Args:
+        config: What is compared.
+        folder: Where the arms' run folders and the summary go; none of them may exist.
+        watch: Told the progress of the arms.
+
+    Returns:
+        The path of the summary.
+
+    Raises:
+        FileExistsError: If a run folder or the summary exists.
+        ChildProcessError: If a training fails; the message is the training's own.
+    """
+    path = folder / "summary.json"
+    for found in (path, *(folder / name for name in config.arms)):
+        if found.exists():
+            raise FileExistsError(f"{found} exists; remove it or give another folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    jobs = [Job(name, config.arm(name), folder / name) for name in config.arms]
+    seconds = run_jobs(jobs, workers=len(jobs), watch=watch)
+    summary = plain(summarise(config, folder, seconds))
+    write_whole(path, json.dumps(summary, indent=1, allow_nan=False) + "\n")
+    return path
+
+
+def summarise(config: StudyConfig, folder: Path, seconds: Mapping[str, float]) -> Json:
+    """Return the summary of a comparison whose arms are trained.
+
+    Args:
+        config: What is compared.
+        folder: Holds the arms' run folders.
+        seconds: How long each arm took, by name.
+    """
+    labeler = CachedLabeler(RulesLabeler())
+    dataset = PreparedDataset.open(config.run.data.path)
+    tested = {name: read_predictions(folder / name / "predictions.jsonl") for name in config.arms}
+    metrics = {name: Metrics.read(folder / name / "metrics.json") for name in config.arms}
+    first, second = config.arms
+    timing = _timing(config)
+    return {
+        "schema": 1,
+        "kind": "comparison",
+        "is_synthetic": dataset.manifest.is_synthetic,
+        "data": _describe_data(config, dataset),
+        "arms": {
+            name: _describe_arm(config, folder, name, metrics[name], timing)
+            | {"seconds": seconds[name]}
+            for name in config.arms
+        },
+        "baselines": _baselines(config, dataset, tested[first], labeler),
+        "differences": _scores(_differences(tested[second], tested[first], metrics, labeler)),
+        "timing": timing,
+        "caveats": list(CAVEATS),
+        "machine": machine(),
+    }
+
+
+def _timing(config: StudyConfig) -> Json:
+    """Time every arm, and those that could do without diagnostics also without."""
+    configs = {name: config.arm(name) for name in config.arms}
+    for name in config.arms:
+        arm = configs[name]
+        if arm.balance.diagnostics and Balancer.known[arm.balance.name].needs == "losses":
+            lean = arm.balance.model_copy(update={"diagnostics": False})
+            configs[name + _LEAN] = arm.model_copy(update={"balance": lean})
+    measured = seconds_per_step(configs, config.timing_steps)
+    return {
+        "seconds_per_step": measured,
+        "steps": config.timing_steps,
+        "how": "after the trainings, in turns on the same batches, in one process; medians",
+    }
+
+
+def _describe_data(config: StudyConfig, dataset: PreparedDataset) -> Json:
+    manifest = dataset.manifest
+    phantom = {} if config.phantom is None else config.phantom.model_dump()
+    return {
+        "name": manifest.name,
+        "source": manifest.source,
+        "splits": dict(manifest.splits),
+        "image_size": config.run.data.image_size,
+        "views": config.run.data.views,
+        "parameters": manifest.parameters,
+        **phantom,
+    }
+
+
+def _describe_arm(
+    config: StudyConfig, folder: Path, name: str, metrics: Metrics, timing: Json
+) -> Json:
+    log = folder / name / "log.jsonl"
+    steps = list(read_log(log, "step"))
+    best = [line["step"] for line in read_log(log, "validation") if line["best"]]
+    typical = statistics.median(line["seconds"] for line in steps)
+    measured = timing["seconds_per_step"]
+    lean = measured.get(name + _LEAN)
+    return {
+        "label": config.arms[name].label,
+        "run": name,
+        "scores": _scores(metrics.flat()),
+        "seconds_per_step": typical,
+        "seconds_per_step_without_diagnostics": (
+            None if lean is None else typical * lean / measured[name]
+        ),
+        "best_step": best[-1],
+        "steps": len(steps),
+        "clipped_share": sum(line["clipped"] for line in steps) / len(steps),
+        "negative_cosines": _negative_cosines(log),
+    }
+
+
+def _negative_cosines(log: Path) -> Json:
+    """Return the share of negative cosines: in the steps, and in the null."""
+    steps, nulls = list(read_log(log, "step")), list(read_log(log, "null"))
+    tables = {
+        "same_batch": [line.get("cosines", {}) for line in steps],
+        "cross_task": [line["cross_task"] for line in nulls],
+        "within_task": [line["within_task"] for line in nulls],
+    }
+    return {
+        kind: {
+            name: negative_share(line.get(name) for line in lines)
+            for name in dict.fromkeys(name for line in lines for name in line)
+        }
+        for kind, lines in tables.items()
+    }
+
+
+def _baselines(
+    config: StudyConfig,
+    dataset: PreparedDataset,
+    tested: Sequence[Prediction],
+    labeler: Labeler,
+) -> Json:
+    written = baseline_predictions(dataset, tested, labeler, cleaning=config.run.data.cleaning)
+    return {
+        name: {"label": LABELS[name], "scores": _scores(evaluate(written[name], labeler).flat())}
+        for name in (ALL_NORMAL, MOST_FREQUENT)
+    }
+
+
+def _differences(
+    second: Sequence[Prediction],
+    first: Sequence[Prediction],
+    metrics: Mapping[str, Metrics],
+    labeler: Labeler,
+) -> dict[str, Score]:
+    """Return second − first of every score that has an interval in both."""
+    names = [
+        name
+        for name, score in next(iter(metrics.values())).flat().items()
+        if all(each.flat()[name].low is not None for each in metrics.values())
+    ]
+    return paired_difference(second, first, labeler, names)
+
+
+def _scores(scores: Mapping[str, Score]) -> Json:
+    return {
+        name: {"value": score.value, "low": score.low, "high": score.high}
+        | ({"reason": score.reason} if score.reason else {})
+        for name, score in scores.items()
+    }

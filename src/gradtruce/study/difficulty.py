@@ -1,0 +1,199 @@
+"""How hard a phantom is, measured with linear scalarization alone, before optimizers are compared.
+
+A data set on which every method scores 0 or 1 compares nothing. The measurement trains the same
+small method from several seeds and sets beside it what writers get who look at no image, what the
+truth gets once it is written as text and read back, and what a reader of the true masks gets.
+"""
+
+import json
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from gradtruce.data.observations import FINDINGS
+from gradtruce.data.prepared import PreparedDataset
+from gradtruce.evaluation.evaluate import evaluate
+from gradtruce.evaluation.files import write_whole
+from gradtruce.evaluation.labelers.cached import CachedLabeler
+from gradtruce.evaluation.labelers.rules import RulesLabeler
+from gradtruce.evaluation.metrics import Metrics
+from gradtruce.evaluation.predictions import read_predictions
+from gradtruce.evaluation.significance import minimal_detectable_difference
+from gradtruce.study.baselines import LABELS, baseline_predictions
+from gradtruce.study.machine import machine
+from gradtruce.study.masks import score_of_masks
+from gradtruce.study.processes import Job, WatchCallback, run_jobs
+from gradtruce.training.config import BalanceConfig, RunConfig
+from gradtruce.training.runlog import plain
+
+Json = dict[str, Any]  # a JSON object
+
+HEADLINE = "clinical.micro_13.f1"
+AUC = "classification.macro_auc"
+
+
+def measure_difficulty(
+    config: RunConfig,
+    folder: Path,
+    *,
+    seeds: Sequence[int] = (0, 1, 2, 3, 4),
+    workers: int = 2,
+    watch: WatchCallback | None = None,
+) -> Json:
+    """Train by linear scalarization from each seed; write `difficulty.json` and `difficulty.md`.
+
+    Args:
+        config: Data, method and training; its balancer and seed are replaced.
+        folder: Made here; holds a run folder a seed.
+        seeds: At least two.
+        workers: Trainings at a time, each a process with one thread.
+        watch: Told the progress of every run.
+
+    Raises:
+        ValueError: If there are fewer than two seeds.
+        FileExistsError: If the folder exists.
+        ChildProcessError: If a training fails.
+    """
+    if len(set(seeds)) < 2:
+        raise ValueError(f"difficulty needs two different seeds or more, got {list(seeds)}")
+    if folder.exists():
+        raise FileExistsError(f"{folder} exists; remove it or give another folder")
+    jobs = [
+        Job(f"seed-{seed}", _with_seed(config, seed), folder / f"seed-{seed}") for seed in seeds
+    ]
+    folder.mkdir(parents=True)
+    seconds = run_jobs(jobs, workers=workers, watch=watch)
+    measured = summarise_difficulty(config, [job.folder for job in jobs], list(seconds.values()))
+    write_whole(folder / "difficulty.json", _json(measured))
+    write_whole(folder / "difficulty.md", difficulty_table(measured))
+    return measured
+
+
+def _with_seed(config: RunConfig, seed: int) -> RunConfig:
+    weights = config.balance.weights
+    return config.model_copy(
+        update={
+            "balance": BalanceConfig(name="linear", weights=weights, diagnostics=False),
+            "training": config.training.model_copy(update={"seed": seed, "null_every": 0}),
+        }
+    )
+
+
+def summarise_difficulty(
+    config: RunConfig, folders: Sequence[Path], seconds: Sequence[float]
+) -> Json:
+    """Return the measurement from run folders of several seeds.
+
+    Args:
+        config: What the runs have in common.
+        folders: One a seed.
+        seconds: How long each training took, side by side with others.
+    """
+    dataset = PreparedDataset.open(config.data.path)
+    runs = [{name: score.value for name, score in _metrics(folder).items()} for folder in folders]
+    f1, auc = ([_number(run.get(name)) for run in runs] for name in (HEADLINE, AUC))
+    return {
+        "schema": 1,
+        "kind": "difficulty",
+        "data": {
+            "name": dataset.manifest.name,
+            "splits": dict(dataset.manifest.splits),
+            "parameters": dataset.manifest.parameters,
+            "image_size": config.data.image_size,
+            "views": config.data.views,
+        },
+        "seeds": len(runs),
+        HEADLINE: _spread(f1)
+        | {"smallest_detectable_difference": _detectable(statistics.stdev(f1), len(runs))},
+        AUC: _spread(auc),
+        "findings_above_zero": [_above_zero(run) for run in runs],
+        "f1_by_finding": {
+            name: statistics.fmean(_number(run[f"clinical.per_class.{name}.f1"]) for run in runs)
+            for name in FINDINGS
+        },
+        "bleu_4": _spread([_number(run.get("nlg.bleu_4")) for run in runs]),
+        "truth_written_as_text": _number(runs[0].get("labeler.micro_13.f1")),
+        "true_masks": score_of_masks(dataset, views=config.data.views),
+        "baselines": _baselines(config, dataset, folders[0]),
+        "seconds": list(seconds),
+        "machine": machine(),
+    }
+
+
+def _json(measured: Mapping[str, Any]) -> str:
+    return json.dumps(plain(measured), indent=1, allow_nan=False) + "\n"
+
+
+def _metrics(folder: Path) -> Mapping[str, Any]:
+    return Metrics.read(folder / "metrics.json").flat()
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def _spread(values: Sequence[float]) -> Json:
+    return {
+        "mean": statistics.fmean(values),
+        "standard_deviation": statistics.stdev(values),
+        "values": list(values),
+    }
+
+
+def _detectable(deviation: float, seeds: int) -> float:
+    """Return the difference that so many seeds show, for two arms that are not correlated."""
+    return minimal_detectable_difference(math.sqrt(2) * deviation, seeds)
+
+
+def _above_zero(run: Mapping[str, float | None]) -> int:
+    return sum(_number(run[f"clinical.per_class.{name}.f1"]) > 0 for name in FINDINGS)
+
+
+def _baselines(config: RunConfig, dataset: PreparedDataset, folder: Path) -> Json:
+    labeler = CachedLabeler(RulesLabeler())
+    tested = read_predictions(folder / "predictions.jsonl")
+    written = baseline_predictions(dataset, tested, labeler, cleaning=config.data.cleaning)
+    return {
+        name: evaluate(predictions, labeler, resamples=0)[HEADLINE].value
+        for name, predictions in written.items()
+    }
+
+
+def difficulty_table(measured: Mapping[str, Any]) -> str:
+    """Return a measurement as Markdown: one table of totals, one of findings."""
+    f1, auc = measured[HEADLINE], measured[AUC]
+    splits = measured["data"]["splits"]
+    masks = measured["true_masks"]
+    rows = {
+        "micro F1 over 13 findings, against truth": _mean_and_deviation(f1),
+        f"smallest difference that {measured['seeds']} seeds an arm can show (power .8)": (
+            f"{f1['smallest_detectable_difference']:.3f}"
+        ),
+        "macro AUC of the findings head": _mean_and_deviation(auc),
+        "findings with F1 above 0, by seed": ", ".join(map(str, measured["findings_above_zero"])),
+        "BLEU-4": _mean_and_deviation(measured["bleu_4"]),
+        **{
+            f"baseline: {LABELS[name][0].lower()}{LABELS[name][1:]}": f"{value:.3f}"
+            for name, value in measured["baselines"].items()
+        },
+        "truth written as text, read back": f"{measured['truth_written_as_text']:.3f}",
+        "a classifier given the true masks": f"{masks['micro_13.f1']:.3f}",
+    }
+    heading = (
+        f"Linear scalarization alone, {measured['seeds']} seeds, {splits['train']:,} / "
+        f"{splits['val']:,} / {splits['test']:,} studies, {measured['data']['image_size']} px, "
+        f"{measured['data']['views']} views.\n"
+    )
+    findings = {name: f"{value:.3f}" for name, value in measured["f1_by_finding"].items()}
+    return "\n".join([heading, _table("measure", rows), _table("finding, mean F1", findings)])
+
+
+def _mean_and_deviation(spread: Mapping[str, float]) -> str:
+    return f"{spread['mean']:.3f} ± {spread['standard_deviation']:.3f}"
+
+
+def _table(heading: str, rows: Mapping[str, str]) -> str:
+    lines = [f"| {heading} | value |", "|---|---|"]
+    return "\n".join([*lines, *(f"| {name} | {value} |" for name, value in rows.items())]) + "\n"
