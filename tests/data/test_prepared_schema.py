@@ -43,6 +43,7 @@ def test_a_study_with_the_least_survives(make_study):
         ({"patient": ""}, "its patient is blank"),
         ({"split": "validate"}, "its split is 'validate'"),
         ({"report": " \n"}, "its report is empty; give it a report or leave it out"),
+        ({"report": "\ud800"}, "its text is not valid Unicode"),
         ({"views": ()}, "it has no view"),
         ({"label_source": ""}, "labels without a source"),
         ({"labels": {"Oedema": 1}}, "label 'Oedema' is none of the 14"),

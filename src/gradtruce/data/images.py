@@ -92,7 +92,7 @@ def _read(stream: BinaryIO, path: Path, short_side: int) -> UInt8[np.ndarray, "h
     except _UnfitImageError as error:
         raise ValueError(str(error)) from None
     except UnidentifiedImageError:
-        raise ValueError(f"{path}: not a PNG or JPEG image; convert it or leave it out") from None
+        raise ValueError(f"{path}: not a PNG or JPEG image, or a damaged one; replace it or leave it out") from None
     except Image.DecompressionBombError:
         raise ValueError(_bomb_message(path)) from None
     except _DAMAGED as error:

@@ -57,7 +57,22 @@ class IUXRay:
 
     Raises:
         FileNotFoundError: If a file or folder is not there.
-        ValueError: If a file is damaged or a study breaks a rule, or no study has an image.
+        ValueError: If a file is damaged, a record breaks a rule, or no label is of these studies.
+
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     root = Path(folder)
+    ...     record = {"id": "CXR54_IM-2145", "report": "Clear.", "split": "train",
+    ...               "image_path": ["CXR54_IM-2145/0.png", "CXR54_IM-2145/1.png"]}
+    ...     content = {"train": [record], "val": [], "test": []}
+    ...     _ = (root / "annotation.json").write_text(json.dumps(content))
+    ...     Image.new("L", (64, 64)).save(root / "CXR54_IM-2145-1001.png")
+    ...     source = IUXRay(root / "annotation.json", root)
+    ...     [(study.patient, len(study.views)) for study in source.studies()]
+    [('54', 1)]
+    >>> list(source.missing())
+    [('CXR54_IM-2145', 'train', '2', '1')]
     """
 
     def __init__(
@@ -187,6 +202,10 @@ def prepare_iu_xray(
         FileNotFoundError: If a source is not there.
         ValueError: If a source is damaged, or a split would be empty.
         OSError: If the set can't be written.
+
+    >>> prepare_iu_xray("prepared", annotation="no/annotation.json", images="no/images")
+    Traceback (most recent call last):
+    FileNotFoundError: no/annotation.json: there is no such annotation file
     """
     studies = IUXRay(annotation, images, projections=projections, labels=labels)
     studies.check_splits()

@@ -123,6 +123,7 @@ def check_study(study: Study) -> None:
         (study.patient.strip(), "its patient is blank; use the study's id if it is not known"),
         (study.split in SPLITS, f"its split is {study.split!r}; it must be one of {SPLITS}"),
         (study.report.strip(), "its report is empty; give it a report or leave it out"),
+        (_is_writable(study), "its text is not valid Unicode; repair it or leave it out"),
         (study.views, "it has no view; give it at least one image or leave it out"),
         (
             study.label_source or not study.labels,
@@ -133,6 +134,14 @@ def check_study(study: Study) -> None:
             raise ValueError(f"study {study.id!r}: {problem}")
     _check_labels(study)
     _check_pixels(study)
+
+
+def _is_writable(study: Study) -> bool:
+    try:
+        "".join((study.id, study.patient, study.report, *study.sections.values())).encode()
+    except UnicodeEncodeError:  # half a surrogate pair, as broken JSON has it
+        return False
+    return True
 
 
 def _check_labels(study: Study) -> None:
