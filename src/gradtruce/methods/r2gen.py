@@ -6,7 +6,7 @@ masked; pooling adapts to the image size; pad, bos and eos are three tokens, not
 
 from collections.abc import Mapping
 from dataclasses import field
-from typing import ClassVar, final
+from typing import ClassVar, final, no_type_check
 
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
@@ -39,6 +39,7 @@ FINDINGS_TASK = "findings"
 
 
 @final
+@no_type_check  # of the test hook: transformers passes keys that are no fields, such as model_type
 class R2GenConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]  # of transformers
     """Architecture of R2Gen; defaults are the paper's (section 3.3) where it says.
 

@@ -9,6 +9,9 @@ from transformers import ResNetConfig, ResNetModel
 
 BackboneName = Literal["resnet", "compact"]
 
+FOLD = 4
+"""Side in pixels of the blocks that the stem of the compact network folds into channels."""
+
 
 def build_backbone(
     name: BackboneName, widths: Sequence[int], depths: Sequence[int]
@@ -80,10 +83,9 @@ class CompactResNet(nn.Module):
     def __init__(self, widths: Sequence[int], depths: Sequence[int]) -> None:
         super().__init__()
         self.width = widths[-1]
-        fold = 4
         self.stem = nn.Sequential(
-            nn.PixelUnshuffle(fold),
-            nn.Conv2d(3 * fold**2, widths[0], 3, padding=1, bias=False),
+            nn.PixelUnshuffle(FOLD),
+            nn.Conv2d(3 * FOLD**2, widths[0], 3, padding=1, bias=False),
             _norm(widths[0]),
             nn.ReLU(),
         )
@@ -99,7 +101,16 @@ class CompactResNet(nn.Module):
     def forward(
         self, images: Float[Tensor, "images 3 height width"]
     ) -> Float[Tensor, "images channels rows columns"]:
-        """Return the last feature map."""
+        """Return the last feature map.
+
+        Raises:
+            ValueError: If height or width is not a multiple of 4.
+        """
+        if images.shape[-2] % FOLD or images.shape[-1] % FOLD:
+            raise ValueError(
+                f"height and width must be multiples of {FOLD}, got {tuple(images.shape[-2:])}: "
+                "change the image size, or the backbone"
+            )
         features: Tensor = self.layers(self.stem(images))
         return features
 

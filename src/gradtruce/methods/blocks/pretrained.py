@@ -56,9 +56,15 @@ class PretrainedMethod(ReportMethod, PreTrainedModel, GenerationMixin):  # type:
     def generate_ids(
         self, visual: VisualTokens, options: GenerationConfig
     ) -> Int[Tensor, "batch tokens"]:
-        """Return tokens from bos on; `generate` widens `visual` in place to one row a beam."""
-        ids = self.generate(encoder_outputs=visual, generation_config=options)  # type: ignore[misc]  # its self
-        return cast(Tensor, ids)
+        """Return tokens from bos to eos, then pad; `visual` gets one row a beam, in place.
+
+        `generate` fills up with eos where the id of pad is 0, which it takes for none.
+        """
+        output = self.generate(encoder_outputs=visual, generation_config=options)  # type: ignore[misc]  # its self
+        ids = cast(Tensor, output)
+        ends = ids == options.eos_token_id
+        is_after_end = ends.cumsum(dim=1) - ends.long() > 0
+        return ids.masked_fill(is_after_end, cast(int, options.pad_token_id))
 
     def save_pretrained(
         self, save_directory: str | PathLike[str], *args: Any, **kwargs: Any
@@ -88,9 +94,13 @@ class PretrainedMethod(ReportMethod, PreTrainedModel, GenerationMixin):  # type:
         next_sequence_length: int | None = None,
         past_key_values: ReportCache | None = None,
         encoder_outputs: Any = None,
-        **unused: Any,
+        **kwargs: Any,
     ) -> dict[str, Any]:
-        """Return the arguments of `forward` in one decoding step."""
+        """Return the arguments of `forward` in one decoding step.
+
+        The rest goes by the name of kwargs, by which `generate` knows to look at `forward` for the
+        arguments that it accepts.
+        """
         if next_sequence_length is not None:
             input_ids = input_ids[:, -next_sequence_length:]
         return {
@@ -121,6 +131,7 @@ def generation_config(decoding: Decoding, *, pad: int, bos: int, eos: int) -> Ge
     >>> generation_config(Decoding(beams=1), pad=0, bos=1, eos=2).max_new_tokens
     60
     """
+    neutral = 1.0  # what transformers asks for where there is no beam to compare
     options: dict[str, Any] = {
         "num_beams": decoding.beams,
         "max_new_tokens": decoding.max_tokens,
@@ -130,9 +141,8 @@ def generation_config(decoding: Decoding, *, pad: int, bos: int, eos: int) -> Ge
         "eos_token_id": eos,
         "decoder_start_token_id": bos,
         "suppress_tokens": [pad, bos],
+        "length_penalty": decoding.length_penalty if decoding.beams > 1 else neutral,
     }
-    if decoding.beams > 1:
-        options["length_penalty"] = decoding.length_penalty
     return GenerationConfig(**options)  # type: ignore[no-untyped-call]  # of transformers
 
 

@@ -1,0 +1,78 @@
+"""Small random batches, tokenizers and methods for tests, apart from any data set."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
+from gradtruce.data.batch import Batch
+from gradtruce.methods.registry import Method, build
+
+WORDS = 23
+SPECIAL = ("<pad>", "<bos>", "<eos>", "<unk>")
+
+SMALL: dict[str, dict[str, Any]] = {
+    "r2gen": {
+        "backbone": "compact",
+        "backbone_widths": [8, 16],
+        "backbone_depths": [1, 1],
+        "width": 16,
+        "heads": 2,
+        "layers": 2,
+        "hidden": 16,
+        "dropout": 0.0,
+        "visual_dropout": 0.0,
+    }
+}
+"""Options that make each method small and, without dropout, a function of its input."""
+
+
+def make_tokenizer(words: int = WORDS) -> PreTrainedTokenizerFast:
+    """Return a word-level tokenizer of the four special tokens and w4, w5, …"""
+    names = [*SPECIAL, *(f"w{index}" for index in range(len(SPECIAL), words))]
+    vocabulary = {name: index for index, name in enumerate(names)}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        bos_token="<bos>",
+        eos_token="<eos>",
+        unk_token="<unk>",
+    )
+
+
+def make_method(name: str, **options: Any) -> Method:
+    """Return a small method in double precision."""
+    return build(name, make_tokenizer(), SMALL[name] | options).double()
+
+
+def make_batch(
+    studies: int = 3,
+    views: int = 2,
+    tokens: int = 9,
+    pixels: int = 32,
+    seed: int = 0,
+    dtype: torch.dtype = torch.float64,
+) -> Batch:
+    """Return random studies with reports of different lengths and a few missing labels."""
+    rng = np.random.default_rng(seed)
+    ids = rng.integers(len(SPECIAL), WORDS, size=(studies, tokens))
+    ids[:, 0] = 1
+    for study in range(studies):
+        end = tokens - 1 - study % 3
+        ids[study, end] = 2
+        ids[study, end + 1 :] = 0
+    labels = rng.choice([0.0, 1.0, -1.0, np.nan], size=(studies, 14), p=[0.5, 0.3, 0.1, 0.1])
+    return Batch(
+        ids=tuple(f"study {study}" for study in range(studies)),
+        reports=("w4 w5",) * studies,
+        pixel_values=torch.from_numpy(rng.normal(size=(studies, views, 3, pixels, pixels))).to(
+            dtype
+        ),
+        view_mask=torch.ones(studies, views, dtype=torch.bool),
+        input_ids=torch.from_numpy(ids),
+        labels=torch.from_numpy(labels).to(dtype),
+    )
