@@ -5,9 +5,11 @@ small method from several seeds and sets beside it what writers get who look at 
 truth gets once it is written as text and read back, and what a reader of the true masks gets.
 """
 
+import argparse
 import json
 import math
 import statistics
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,9 @@ from gradtruce.evaluation.labelers.rules import RulesLabeler
 from gradtruce.evaluation.metrics import Metrics
 from gradtruce.evaluation.predictions import read_predictions
 from gradtruce.evaluation.significance import minimal_detectable_difference
-from gradtruce.study.baselines import LABELS, baseline_predictions
+from gradtruce.study.baselines import baseline_predictions
+from gradtruce.study.config import load_study
+from gradtruce.study.difficulty_table import AUC, HEADLINE, difficulty_table
 from gradtruce.study.machine import machine
 from gradtruce.study.masks import score_of_masks
 from gradtruce.study.processes import Job, WatchCallback, run_jobs
@@ -29,9 +33,6 @@ from gradtruce.training.config import BalanceConfig, RunConfig
 from gradtruce.training.runlog import plain
 
 Json = dict[str, Any]  # a JSON object
-
-HEADLINE = "clinical.micro_13.f1"
-AUC = "classification.macro_auc"
 
 
 def measure_difficulty(
@@ -161,39 +162,20 @@ def _baselines(config: RunConfig, dataset: PreparedDataset, folder: Path) -> Jso
     }
 
 
-def difficulty_table(measured: Mapping[str, Any]) -> str:
-    """Return a measurement as Markdown: one table of totals, one of findings."""
-    f1, auc = measured[HEADLINE], measured[AUC]
-    splits = measured["data"]["splits"]
-    masks = measured["true_masks"]
-    rows = {
-        "micro F1 over 13 findings, against truth": _mean_and_deviation(f1),
-        f"smallest difference that {measured['seeds']} seeds an arm can show (power .8)": (
-            f"{f1['smallest_detectable_difference']:.3f}"
-        ),
-        "macro AUC of the findings head": _mean_and_deviation(auc),
-        "findings with F1 above 0, by seed": ", ".join(map(str, measured["findings_above_zero"])),
-        "BLEU-4": _mean_and_deviation(measured["bleu_4"]),
-        **{
-            f"baseline: {LABELS[name][0].lower()}{LABELS[name][1:]}": f"{value:.3f}"
-            for name, value in measured["baselines"].items()
-        },
-        "truth written as text, read back": f"{measured['truth_written_as_text']:.3f}",
-        "a classifier given the true masks": f"{masks['micro_13.f1']:.3f}",
-    }
-    heading = (
-        f"Linear scalarization alone, {measured['seeds']} seeds, {splits['train']:,} / "
-        f"{splits['val']:,} / {splits['test']:,} studies, {measured['data']['image_size']} px, "
-        f"{measured['data']['views']} views.\n"
-    )
-    findings = {name: f"{value:.3f}" for name, value in measured["f1_by_finding"].items()}
-    return "\n".join([heading, _table("measure", rows), _table("finding, mean F1", findings)])
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure the difficulty of a prepared phantom with the demo's method."""
+    parser = argparse.ArgumentParser(prog="python -m gradtruce.study.difficulty")
+    parser.add_argument("--data", type=Path, required=True, help="prepared phantom")
+    parser.add_argument("--output", type=Path, required=True, help="folder to make")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--workers", type=int, default=2, help="trainings at a time")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="settings")
+    given = parser.parse_args(arguments)
+    data = f"run.data.path={str(given.data.absolute())!r}"
+    config = load_study("demo", [data, *given.settings]).run
+    measure_difficulty(config, given.output, seeds=range(given.seeds), workers=given.workers)
+    sys.stdout.write((given.output / "difficulty.md").read_text(encoding="utf-8"))
 
 
-def _mean_and_deviation(spread: Mapping[str, float]) -> str:
-    return f"{spread['mean']:.3f} ± {spread['standard_deviation']:.3f}"
-
-
-def _table(heading: str, rows: Mapping[str, str]) -> str:
-    lines = [f"| {heading} | value |", "|---|---|"]
-    return "\n".join([*lines, *(f"| {name} | {value} |" for name, value in rows.items())]) + "\n"
+if __name__ == "__main__":
+    main()

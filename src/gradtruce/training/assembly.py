@@ -106,7 +106,7 @@ def build_training(config: RunConfig, data: DataParts) -> TrainingParts:
         ValueError: If the configuration names what is not there, or an epoch is too short for a
             step.
     """
-    method = build_method(config, data.tokenizer).to(training_device()).train()
+    method = on_device(build_method(config, data.tokenizer)).train()
     steps_per_epoch = _steps_per_epoch(config.training, batches=len(data.train))
     return TrainingParts(
         method,
@@ -202,6 +202,12 @@ def build_optimizer(config: TrainingConfig, method: Method) -> torch.optim.Optim
     if config.optimizer == "adamw":
         return torch.optim.AdamW(groups, weight_decay=config.weight_decay)
     return torch.optim.Adam(groups, weight_decay=config.weight_decay, amsgrad=True)
+
+
+def on_device(method: Method) -> Method:
+    """Return the method on the first GPU, or the processor where there is none."""
+    method.to(training_device())  # type: ignore[arg-type] # transformers wraps `to` untyped
+    return method
 
 
 def training_device() -> torch.device:

@@ -10,7 +10,7 @@ from gradtruce.evaluation.labelers.rules import RulesLabeler
 from gradtruce.evaluation.metrics import Metrics
 from gradtruce.evaluation.predictions import write_predictions
 from gradtruce.methods.registry import load
-from gradtruce.training.assembly import DataParts, load_data, training_device
+from gradtruce.training.assembly import DataParts, load_data, on_device
 from gradtruce.training.config import RunConfig
 from gradtruce.training.config_file import load_config, write_config
 from gradtruce.training.prediction import predict
@@ -100,7 +100,7 @@ def _test(
         log.write("generation", step=step, done=done, total=total, seconds_left=left)
         tell(Progress("generating", done, total, left))
 
-    method = load(folder / "checkpoints" / "best").to(training_device())
+    method = on_device(load(folder / "checkpoints" / "best"))
     source = data.dataset.manifest.label_source
     predictions = predict(
         method, data.test, decoding_of(config), label_source=source, watch=log_generation
