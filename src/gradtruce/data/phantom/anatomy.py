@@ -6,9 +6,12 @@ from typing import final
 import numpy as np
 
 from gradtruce.data.phantom.level import Level
+from gradtruce.data.phantom.rays import Number
 
 
-def _around(rng: np.random.Generator, mean: float, spread: float, limit: float = 2.0) -> float:
+def _around(
+    rng: np.random.Generator, mean: Number, spread: Number, limit: float = 2.0
+) -> float:
     return float(mean + spread * np.clip(rng.standard_normal(), -limit, limit))
 
 

@@ -7,7 +7,7 @@ from typing import Final, Literal, final
 import numpy as np
 
 from gradtruce.data.phantom.anatomy import Anatomy, Pose
-from gradtruce.data.phantom.rays import LEVELS_Y, Points, Stack, Table, profile
+from gradtruce.data.phantom.rays import LEVELS_Y, Number, Points, Stack, Table, profile
 
 Side = Literal["left", "right"]
 SIGN: Final[Mapping[Side, float]] = {"left": 1.0, "right": -1.0}
@@ -95,7 +95,7 @@ class Chest:
     shift: float
     top: Mapping[Side, float]
 
-    def at(self, x: float, y: float, z: float) -> Points:
+    def at(self, x: Number, y: Number, z: Number) -> Points:
         """Return a place given in reference millimetres."""
         return np.array([[x, y, z]], dtype=np.float32) * np.float32(self.scale)
 
@@ -151,7 +151,7 @@ def build_chest(anatomy: Anatomy, pose: Pose, changes: Changes | None = None) ->
         aorta=solids[1],
         knob=solids[2],
         spine=Stack(middle - 27, middle + 27, back, np.full_like(middle, 17), 1.4, 1.4),
-        domes={side: _dome(side, anatomy, scale, top[side], low[side]) for side in sides},
+        domes={side: _dome(side, scale, top[side], low[side]) for side in sides},
         middle=middle,
         back=back,
         shift=changes.shift,
@@ -206,9 +206,7 @@ def _retreated(cavity: Stack, side: Side, gap: float) -> Stack:
     return Stack(low, high, cavity.centre, depth, cavity.low_power, cavity.high_power)
 
 
-def _dome(
-    side: Side, anatomy: Anatomy, scale: tuple[float, float, float], top: float, low: float
-) -> Stack:
+def _dome(side: Side, scale: tuple[float, float, float], top: float, low: float) -> Stack:
     share = np.clip((LEVELS_Y - top) / (low - top), 0, 1)
     under = np.maximum(LEVELS_Y - low, 0)
     grow = 0.55 * np.sqrt(share) + 0.45 * np.sqrt(1 - (1 - share) ** 2)

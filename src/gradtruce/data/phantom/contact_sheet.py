@@ -17,6 +17,7 @@ Page = UInt8[np.ndarray, "height width"]
 def draw_finding(kind: Kind, rng: np.random.Generator) -> Finding:
     """Return a finding of a kind with random attributes.
 
+    >>> from gradtruce.data.phantom.kinds import KINDS
     >>> draw_finding(KINDS[4], np.random.default_rng(0)).kind
     'nodule'
     """
@@ -50,7 +51,7 @@ def sheet_of(
 ) -> list[tuple[View, ...]]:
     """Return the films of `count` patients with one finding of `kind`, or healthy for `None`.
 
-    >>> len(sheet_of(KINDS[0], 1, "standard", 64, seed=0)[0])
+    >>> len(sheet_of(None, 1, "standard", 64, seed=0)[0])
     2
     """
     studies = []

@@ -49,7 +49,7 @@ def _paint_trunk(canvas: Canvas) -> None:
 def _breast(canvas: Canvas, side: Side, body: Interval) -> Image:
     chest, size = canvas.chest, canvas.chest.anatomy.breast
     low = 150 + 26 * size
-    middle = chest.at(SIGN[side] * 78, low, 0)[0]
+    middle = chest.at(SIGN[side] * 78, low, 0.0)[0]
     middle[2] = 0.62 * (chest.anatomy.depth + chest.anatomy.wall)
     radii = np.float32([46 + 16 * size, 36 + 18 * size, 44 + 40 * size])
     mound = Stack.ellipsoid(middle, radii).cut(canvas.film)

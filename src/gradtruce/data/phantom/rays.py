@@ -13,9 +13,10 @@ import numpy as np
 from jaxtyping import Float32, Int
 from scipy import ndimage
 
+Number = float | int
 Image = Float32[np.ndarray, "height width"]
 Table = Float32[np.ndarray, " levels"]
-Points = Float32[np.ndarray, "points 3"]
+Points = Float32[np.ndarray, "_ 3"]
 
 TOP: Final = -160.0
 BOTTOM: Final = 520.0
@@ -24,7 +25,7 @@ LEVELS_Y: Final = np.arange(TOP, BOTTOM, STEP, dtype=np.float32)
 """The heights, in millimetres, at which the profiles of a solid are tabulated."""
 
 
-def profile(points: Sequence[tuple[float, float]], smooth: float = 6.0) -> Table:
+def profile(points: Sequence[tuple[Number, Number]], smooth: Number = 6.0) -> Table:
     """Return a profile over height through (height, value) points, rounded over `smooth` mm.
 
     >>> float(profile([(0.0, 1.0), (100.0, 3.0)])[np.searchsorted(LEVELS_Y, 50.0)].round(2))
