@@ -169,6 +169,13 @@ def test_a_bad_balance_names_the_nearest_and_leaves_no_folder(
 def test_an_unknown_score_to_select_by_names_the_nearest(tiny_config, tmp_path):
     with pytest.raises(ValueError, match=r"did you mean 'clinical\.micro_13\.f1'"):
         train(tiny_config(select="clinical.micro_13.f"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_score_that_cannot_be_computed_here_says_why(tiny_config, unlabelled_set, tmp_path):
+    data = {"path": str(unlabelled_set)}
+    with pytest.raises(ValueError, match=r"'labeler\.micro_13\.f1' can't be computed: "):
+        train(tiny_config(data=data, select="labeler.micro_13.f1"), tmp_path / "run")
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_task_and_step(tiny_config, tmp_path):

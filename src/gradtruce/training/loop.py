@@ -14,7 +14,12 @@ from gradtruce.training.assembly import DataParts, load_data, on_device
 from gradtruce.training.config import RunConfig
 from gradtruce.training.config_file import load_config, write_config
 from gradtruce.training.prediction import predict
-from gradtruce.training.progress import Progress, ProgressCallback, Stopwatch
+from gradtruce.training.progress import (
+    Progress,
+    ProgressCallback,
+    Stopwatch,
+    without_transformers_bars,
+)
 from gradtruce.training.runlog import RunLog
 from gradtruce.training.trainer import Trainer
 from gradtruce.training.validation import decoding_of
@@ -67,11 +72,12 @@ def train(
     labeler = CachedLabeler(RulesLabeler())
     trainer = Trainer(config, data, folder, labeler, tell)
     if resume:
-        trainer.restore()
+        with without_transformers_bars():
+            trainer.restore()
     else:
         (folder / "checkpoints").mkdir(parents=True)
         write_config(config, folder / "config.toml")
-    with RunLog(folder / "log.jsonl") as log:
+    with without_transformers_bars(), RunLog(folder / "log.jsonl") as log:
         try:
             trainer.run(log)
         except Exception as error:

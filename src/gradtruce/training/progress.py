@@ -1,10 +1,13 @@
 """How far a run is, told to whoever watches it."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, final
+
+from transformers.utils import logging as transformers_logging
 
 from gradtruce.training.runlog import last_line
 
@@ -77,3 +80,20 @@ def read_progress(folder: Path) -> Progress:
     if entry["kind"] == "generation":
         return Progress("generating", entry["done"], entry["total"], entry["seconds_left"])
     return Progress("training", entry["step"], entry["total_steps"], entry["seconds_left"])
+
+
+@contextmanager
+def without_transformers_bars() -> Iterator[None]:
+    """Silence the bars that transformers draws for every checkpoint; ours are drawn elsewhere.
+
+    >>> with without_transformers_bars():
+    ...     transformers_logging.is_progress_bar_enabled()
+    False
+    """
+    were_shown = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if were_shown:
+            transformers_logging.enable_progress_bar()

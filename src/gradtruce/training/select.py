@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Final, final
 
-from gradtruce.training.presets import suggestion
-
 LOSSES: Final = "loss."
 """Scores whose flat name begins so are better when lower; all others when higher."""
 
@@ -30,16 +28,7 @@ class Selection:
         self._seen = best is not None
 
     def improves(self, scores: Mapping[str, float | None]) -> bool:
-        """Return whether this validation is the best so far, and keep it if so.
-
-        Raises:
-            ValueError: If there is no such score.
-        """
-        if self.name not in scores:
-            known = sorted(scores)
-            raise ValueError(
-                f"training.select: no score is called {self.name!r}{suggestion(self.name, known)}"
-            )
+        """Return whether this validation is the best so far, and keep it if so."""
         value = scores[self.name]
         first, self._seen = not self._seen, True
         if value is None:

@@ -25,7 +25,7 @@ from gradtruce.training.progress import Progress, ProgressCallback, Stopwatch
 from gradtruce.training.runlog import RunLog, cut_log
 from gradtruce.training.select import Selection
 from gradtruce.training.stepper import Stepper
-from gradtruce.training.validation import validate
+from gradtruce.training.validation import require_score, validate
 
 
 @final
@@ -38,6 +38,9 @@ class Trainer:
         folder: The run folder.
         labeler: Reads the validation reports.
         progress: Told how far the run is.
+
+    Raises:
+        ValueError: If the configuration names what is not there.
 
     Attributes:
         step: Optimizer steps taken.
@@ -59,6 +62,7 @@ class Trainer:
         self._method, self._gradients = self._parts.method, self._parts.gradients
         self._steps_per_epoch = self._parts.steps_per_epoch
         self.total_steps = self._parts.total_steps
+        require_score(config.training.select, data, labeler, self._method.tasks)
         self._stepper = Stepper(self._parts, config.training)
         self._selection = Selection(config.training.select)
         self._validation: dict[str, float | None] = {}
@@ -70,7 +74,7 @@ class Trainer:
 
         Raises:
             FloatingPointError: If a loss is not finite; the message names task and step.
-            ValueError: If `training.select` names no score, or a task was never active.
+            ValueError: If a task was never active.
         """
         watch = Stopwatch(self.step, self.total_steps)
         while self.step < self.total_steps:

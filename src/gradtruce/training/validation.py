@@ -1,13 +1,18 @@
 """Scores of a run on its validation studies."""
 
+from collections.abc import Sequence
+
+import torch
+
+from gradtruce.data.observations import OBSERVATIONS
 from gradtruce.evaluation.evaluate import evaluate
 from gradtruce.evaluation.labelers.base import Labeler
-from gradtruce.evaluation.metrics import Metrics
-from gradtruce.methods.base import Decoding
+from gradtruce.evaluation.predictions import Prediction
+from gradtruce.methods.base import Decoding, TaskSpec
 from gradtruce.methods.registry import Method
 from gradtruce.training.assembly import DataParts
 from gradtruce.training.config import RunConfig
-from gradtruce.training.prediction import mean_losses, predict
+from gradtruce.training.prediction import known_labels, mean_losses, predict
 from gradtruce.training.presets import suggestion
 from gradtruce.training.select import LOSSES
 
@@ -21,10 +26,6 @@ def validate(
 
     Reports are generated, not teacher-forced. Scores of single observations are left out of the
     log, unless `training.select` asks for one.
-
-    Raises:
-        ValueError: If `training.select` asks for a score that there is not, or that cannot be
-            computed on this data set.
     """
     training = config.training
     decoding = decoding_of(config, beams=training.validation.beams)
@@ -33,7 +34,6 @@ def validate(
     metrics = evaluate(predictions, labeler, resamples=0)
     losses = {LOSSES + task: loss for task, loss in mean_losses(method, data.val).items()}
     every = {name: score.value for name, score in metrics.flat().items()} | losses
-    _require_score(training.select, metrics, every)
     return {
         name: value
         for name, value in every.items()
@@ -56,12 +56,33 @@ def decoding_of(config: RunConfig, *, beams: int | None = None) -> Decoding:
     )
 
 
-def _require_score(name: str, metrics: Metrics, scores: dict[str, float | None]) -> None:
-    if name in scores:
-        return
+def require_score(name: str, data: DataParts, labeler: Labeler, tasks: Sequence[TaskSpec]) -> None:
+    """Refuse a score to select by that validation will not have, before anything is trained.
+
+    Args:
+        name: Flat name of the score.
+        data: The validation studies, scored here as if their references had been generated.
+        labeler: Reads them.
+        tasks: Whose losses can be selected by.
+
+    Raises:
+        ValueError: If there is no such score, or it can't be computed on these studies.
+    """
+    val = data.val
+    perfect = [
+        Prediction(
+            id=val.split.ids[place],
+            reference=text,
+            generated=text,
+            findings=dict.fromkeys(OBSERVATIONS, 0.5),
+            labels=known_labels(torch.from_numpy(val.split.labels[place])) or None,
+        )
+        for place, text in enumerate(val.references)
+    ]
+    metrics = evaluate(perfect, labeler, resamples=0)
     group = metrics.groups.get(name.partition(".")[0])
     if group is not None and group.reason:
         raise ValueError(f"training.select: {name!r} can't be computed: {group.reason}")
-    raise ValueError(
-        f"training.select: no score is called {name!r}{suggestion(name, sorted(scores))}"
-    )
+    known = [*metrics.flat(), *(LOSSES + task.name for task in tasks)]
+    if name not in known:
+        raise ValueError(f"training.select: no score is called {name!r}{suggestion(name, known)}")
