@@ -9,9 +9,7 @@ from gradtruce.data.phantom.level import Level
 from gradtruce.data.phantom.rays import Number
 
 
-def _around(
-    rng: np.random.Generator, mean: Number, spread: Number, limit: float = 2.0
-) -> float:
+def _around(rng: np.random.Generator, mean: Number, spread: Number, limit: float = 2.0) -> float:
     return float(mean + spread * np.clip(rng.standard_normal(), -limit, limit))
 
 
@@ -35,8 +33,8 @@ class Anatomy:
         slope: How steeply ribs fall, 0 to 1.
         rib: Width of a rib.
         bone: Density of bone, 1 in a healthy adult.
-        clavicle: Height of the outer end of the clavicles above the inner end.
-        shoulder: Fall of the shoulders below the neck.
+        clavicle: How far the clavicles arch upwards.
+        shoulder: Fall of the shoulders below the jaw.
         neck: Half the width of the neck.
         dome: Height of the domes of the diaphragm above the costophrenic angle.
         lift: How much higher the right dome is.
@@ -71,6 +69,11 @@ class Anatomy:
     vessels: float
     gas: float
 
+    @property
+    def shoulder_top(self) -> float:
+        """Height of the top of the shoulders in the patient."""
+        return self.shoulder - 75.0
+
     @classmethod
     def draw(cls, rng: np.random.Generator) -> "Anatomy":
         """Return a random adult."""
@@ -91,7 +94,7 @@ class Anatomy:
             slope=float(rng.uniform()),
             rib=_around(rng, 11.5, 1.2),
             bone=_around(rng, 1.1 - 0.25 * age, 0.08),
-            clavicle=_around(rng, 22, 9),
+            clavicle=_around(rng, 5, 5),
             shoulder=_around(rng, 42, 10),
             neck=_around(rng, 58 + 4 * build, 4),
             dome=_around(rng, 44, 7),

@@ -16,8 +16,8 @@ SOFT: Final = 0.0195
 BONE: Final = 0.046
 METAL: Final = 0.35
 """Attenuation a millimetre; that of bone comes on top of the tissue that it lies in."""
-_THICK_BONE: Final = 10.0
-LUNG_DENSITY: Final = 0.17
+_THICK_BONE: Final = 18.0
+LUNG_DENSITY: Final = 0.14
 """Tissue in a millimetre of aerated lung without its larger vessels."""
 
 
@@ -47,7 +47,7 @@ class Canvas:
         self.chest = chest
         self.film = film
         self.level = level
-        self.spacing = max(0.75 * film.pitch, 1.0)
+        self.spacing = spacing_for(film.pitch)
         self.rooms: dict[Side, Interval] = {
             side: chest.cavity[side].cut(film) for side in ("left", "right")
         }
@@ -97,6 +97,15 @@ class Canvas:
         soft = np.maximum(self.tissue - left, 0)
         bone = _THICK_BONE * (1 - np.exp(-self.bone / _THICK_BONE))
         return SOFT * soft + BONE * bone + METAL * self.metal
+
+
+def spacing_for(pitch: float) -> float:
+    """Return how far apart, in millimetres, the points of a strand lie on a film.
+
+    >>> spacing_for(3.0)
+    2.25
+    """
+    return max(0.75 * pitch, 1.0)
 
 
 def union(part: Interval, solids: Sequence[Interval]) -> Float32[np.ndarray, "height width"]:

@@ -150,7 +150,7 @@ def build_chest(anatomy: Anatomy, pose: Pose, changes: Changes | None = None) ->
         mediastinum=solids[0],
         aorta=solids[1],
         knob=solids[2],
-        spine=Stack(middle - 27, middle + 27, back, np.full_like(middle, 17), 1.4, 1.4),
+        spine=Stack(middle - 26, middle + 26, back - 4, np.full_like(middle, 24), 1.5, 1.5),
         domes={side: _dome(side, scale, top[side], low[side]) for side in sides},
         middle=middle,
         back=back,
@@ -169,19 +169,21 @@ def _spine_course(anatomy: Anatomy, scale: tuple[float, float, float]) -> tuple[
 
 
 def _cavity(side: Side, scale: tuple[float, float, float], bottom: float, middle: Table) -> Stack:
-    outer = [(-4, 50), (0, 56), (2, 65), (7, 76), (16, 87), (30, 99), (60, 115), (100, 128)]
-    outer += [(150, 136)]
-    outer += [(200, 140), (320, 140)]
-    inner = [(-4, 50), (0, 44), (2, 37), (7, 30), (16, 23), (30, 15), (60, 5), (100, 2), (320, 2)]
-    depth = [(-5, 0), (0, 14), (6, 24), (15, 36), (40, 57), (80, 79), (130, 94), (200, 100)]
-    centre = [(0, -40), (40, -30), (80, -16), (130, -5), (200, 0)]
+    outer = [(-4, 50), (-3, 62), (0, 73), (6, 85), (15, 95), (30, 105), (60, 118), (100, 129)]
+    outer += [(150, 136), (200, 140), (320, 140)]
+    inner = [(-4, 50), (-3, 42), (0, 34), (6, 27), (16, 21), (30, 14), (60, 5), (100, 2), (320, 2)]
+    front = [(-5, -45), (-3, -30), (4, -14), (15, 2), (40, 28), (80, 62), (130, 88), (200, 100)]
+    front += [(320, 104)]
+    behind = [(-5, -45), (-3, -56), (4, -66), (15, -78), (40, -94), (80, -104), (130, -108)]
+    behind += [(200, -103), (260, -94), (320, -84)]
     far = profile([(y * scale[1], x * scale[0]) for y, x in outer], 3)
     near = profile([(y * scale[1], x * scale[0]) for y, x in inner], 3)
     close = np.clip((bottom - LEVELS_Y) / 14, 0, 1)
     near = far - (far - near) * np.sqrt(close)
-    deep = profile([(y * scale[1], z * scale[2]) for y, z in depth], 2)
-    deep *= -5 * scale[1] < LEVELS_Y
-    mid = profile([(y * scale[1], z * scale[2]) for y, z in centre])
+    ahead = profile([(y * scale[1], z * scale[2]) for y, z in front], 2)
+    rear = profile([(y * scale[1], z * scale[2]) for y, z in behind], 2)
+    mid = (ahead + rear) / 2
+    deep = (ahead - rear) / 2 * (LEVELS_Y > -5 * scale[1])
     curve = 0.4 * middle
     if side == "left":
         return Stack(curve + near, curve + far, mid, deep, 7.0, 2.2)
@@ -210,9 +212,9 @@ def _dome(side: Side, scale: tuple[float, float, float], top: float, low: float)
     share = np.clip((LEVELS_Y - top) / (low - top), 0, 1)
     under = np.maximum(LEVELS_Y - low, 0)
     grow = 0.55 * np.sqrt(share) + 0.45 * np.sqrt(1 - (1 - share) ** 2)
-    width = 78 * scale[0] * grow + 0.7 * under
+    width = (60 + 38 * share) * scale[0] * grow + 0.7 * under
     depth = 98 * scale[2] * grow + 0.7 * under
-    middle = SIGN[side] * (67 - 6 * (1 - share)) * scale[0]
+    middle = SIGN[side] * (64 - 18 * share) * scale[0]
     centre = (10 + 4 * share) * scale[2]
     tables = [a.astype(np.float32) for a in (middle - width, middle + width, centre, depth)]
     return Stack(tables[0], tables[1], tables[2], tables[3], 3.2, 3.2)
@@ -220,27 +222,30 @@ def _dome(side: Side, scale: tuple[float, float, float], top: float, low: float)
 
 def _body(anatomy: Anatomy) -> Stack:
     wide, wall, neck = anatomy.width, anatomy.wall, anatomy.neck
-    fall = anatomy.shoulder
-    outline = [(-160, neck + 6), (-70, neck), (-52, neck + 5), (-46 + 0.25 * fall, neck + 30)]
-    outline += [(-46 + 0.7 * fall, 120), (-38 + fall, 158), (30 + 0.3 * fall, 0.96 * wide + 40)]
-    outline += [(110, wide + wall + 12), (200, wide + wall), (270, wide + wall)]
-    outline += [(340, wide + 1.2 * wall)]
-    deep = anatomy.depth
-    depth = [(-160, 66), (-60, 64), (-20, 80), (20, 0.9 * deep + 8), (70, deep + 0.45 * wall + 8)]
-    depth += [(140, deep + 0.5 * wall + 8), (240, deep + 0.6 * wall + 6), (330, deep + 0.7 * wall)]
-    centre = [(-160, -8), (-60, -26), (0, -30), (60, -16), (120, -9), (200, -5), (300, -1)]
+    top = anatomy.shoulder_top
+    outline = [(-160, neck + 6), (top - 62, neck), (top - 44, neck + 5), (top - 28, neck + 22)]
+    outline += [(top - 12, 112), (top, 150), (top + 14, 178), (top + 44, 190)]
+    outline += [(72, wide + wall + 30), (112, wide + wall + 11), (160, wide + wall)]
+    outline += [(270, wide + wall), (340, wide + 1.2 * wall)]
+    deep, thick = anatomy.depth / 100, 0.35 * wall
+    front = [(-160, 40), (top - 50, 28), (top, 30), (20, 42 + thick), (60, 62 * deep + thick + 6)]
+    front += [(130, 93 * deep + thick), (200, 106 * deep + thick), (330, 108 * deep + 2 * thick)]
+    behind = [(-160, 62), (top - 50, 78), (top, 98), (20, 112 + thick), (60, 122 * deep + thick)]
+    behind += [(130, 124 * deep + thick), (200, 116 * deep + thick), (330, 100 * deep + thick)]
+    ahead = profile(front, 14)
+    rear = profile([(y, -z) for y, z in behind], 14)
     half = profile([(y, x) for y, x in outline], 7)
-    return Stack(-half, half, profile(centre, 14), profile(depth, 10), 2.9, 2.9)
+    return Stack(-half, half, (ahead + rear) / 2, (ahead - rear) / 2, 2.9, 2.9)
 
 
 def _arm(side: Side, anatomy: Anatomy, pose: Pose) -> Stack:
-    start = -46 + 0.9 * anatomy.shoulder
+    start = anatomy.shoulder_top - 2
     below = np.maximum(LEVELS_Y - start, 0)
-    lean = 0.04 + 0.3 * pose.arms
-    middle = 168 + 0.12 * anatomy.wall + lean * np.maximum(LEVELS_Y - 40, 0)
-    middle = middle + 16 * np.clip((LEVELS_Y - start) / 110, 0, 1)
+    lean = 0.05 + 0.4 * pose.arms
+    middle = 158 + 0.1 * anatomy.wall + lean * np.maximum(LEVELS_Y - 30, 0)
+    middle = middle + 24 * np.clip((LEVELS_Y - start) / 110, 0, 1)
     round_off = np.sqrt(1 - (1 - np.clip(below / 42, 0, 1)) ** 2)
-    half = (40 + 0.35 * anatomy.wall) * round_off * (1 - 0.12 * np.clip(below / 200, 0, 1))
+    half = (42 + 0.4 * anatomy.wall) * round_off * (1 - 0.12 * np.clip(below / 200, 0, 1))
     middle = (SIGN[side] * middle).astype(np.float32)
     half = half.astype(np.float32)
     return Stack(middle - half, middle + half, np.full_like(half, -18), half * 1.05)
@@ -258,9 +263,9 @@ def _heart(anatomy: Anatomy, scale: tuple[float, float, float], changes: Changes
     right = [(82, 8), (100, 18), (122, 0.2 * width), (146, 0.29 * width), (176, 0.33 * width)]
     right += [(204, 0.31 * width), (226, 0.24 * width), (246, 0.14 * width), (258 + drop, 0.02)]
     size = width / 119
-    depth = [(82, 6), (100, 24), (130, 38), (170, 46), (212, 45), (240 + drop, 30)]
+    depth = [(82, 6), (100, 28), (130, 46), (170, 56), (212, 54), (240 + drop, 36)]
     depth += [(258 + drop, 8)]
-    centre = [(82, -6), (110, 0), (140, 12), (180, 26 + 4 * lying), (225, 38), (260, 44)]
+    centre = [(82, -6), (110, 0), (140, 10), (180, 24 + 4 * lying), (225, 34), (260, 40)]
     high = profile([(y * scale[1], x) for y, x in left], 5)
     low = profile([(y * scale[1], -x) for y, x in right], 5)
     deep = profile([(y * scale[1], z * (0.55 + 0.45 * size) * scale[2]) for y, z in depth], 4)
@@ -274,10 +279,14 @@ def _mediastinum(
     anatomy: Anatomy, scale: tuple[float, float, float], changes: Changes
 ) -> tuple[Stack, Stack, Stack]:
     knob, more = anatomy.knob, changes.mediastinum
-    right = [(-160, 14), (-30, 28), (5, 27), (30, 25 + more), (70, 26 + 3 * knob + more)]
-    right += [(100, 26 + 4 * knob + 0.8 * more), (125, 20), (200, 14), (400, 14)]
-    left = [(-160, 14), (-30, 32), (5, 28), (30, 25 + 0.8 * more), (50, 26 + more)]
-    left += [(86, 24 + more), (100, 27 + 0.6 * more), (125, 22), (200, 15), (400, 15)]
+    rng = np.random.default_rng([anatomy.seed, 29])
+    r, le = rng.normal(0, 2.0, (2, 4)).tolist()
+    right = [(-160, 14), (-34, 33), (2, 25 + r[0]), (30, 22 + r[1] + more), (55, 24 + r[2] + more)]
+    right += [(84, 27 + 5 * knob + r[3] + more), (104, 27 + 4 * knob + 0.8 * more), (128, 18)]
+    right += [(200, 10), (400, 10)]
+    left = [(-160, 14), (-36, 36), (0, 26 + le[0]), (30, 22 + le[1] + 0.8 * more), (50, 24 + more)]
+    left += [(72, 25 + le[2] + more), (92, 19 + le[3] + 0.9 * more), (108, 27 + 0.6 * more)]
+    left += [(128, 20), (200, 12), (400, 12)]
     depth = [(-160, 24), (-20, 34), (30, 50), (70, 58), (110, 54), (200, 34), (400, 30)]
     centre = [(-160, -12), (-20, -26), (30, -22), (70, -16), (110, -22), (200, -46), (400, -42)]
     low = profile([(y * scale[1], -x) for y, x in right])
@@ -290,10 +299,10 @@ def _mediastinum(
     girth = girth * (LEVELS_Y > 54)
     behind = profile([(60, -44), (90, -58), (200, -66), (300, -58)], 15) * scale[2]
     shift = changes.shift
-    arch = np.array([22 + 6 * knob + 0.6 * more + shift, 66 * scale[1], -26], dtype=np.float32)
-    reach = np.array([16 + 5 * knob + 0.3 * more, 17 + 3 * knob, 30], dtype=np.float32)
+    arch = np.array([14 + 6 * knob + 0.7 * more + shift, 68 * scale[1], -26], dtype=np.float32)
+    reach = np.array([21 + 5 * knob + 0.2 * more, 20 + 3 * knob, 24], dtype=np.float32)
     return (
-        Stack(low + shift, high + shift, mid, deep, 1.7, 1.7),
+        Stack(low + shift, high + shift, mid, deep, 1.5, 1.5),
         Stack(x - girth + shift, x + girth + shift, behind, girth),
         Stack.ellipsoid(arch, reach),
     )

@@ -9,7 +9,8 @@ from gradtruce.data.phantom.level import Level
 from gradtruce.data.phantom.rays import Image
 from gradtruce.data.phantom.texture import soften
 
-_SCATTER = 0.16
+_SCATTER = 0.26
+_GAMMA = 0.78
 
 
 def density(attenuation: Image, pitch: float) -> Image:
@@ -55,7 +56,8 @@ def develop(
     """
     dense = density(attenuation, pitch)
     steep = 1.65 * pose.contrast
-    grey = 1 / (1 + np.exp(-steep * (dense - middle - 0.72 + 0.5 * pose.exposure)))
+    grey = 1 / (1 + np.exp(-steep * (dense - middle - 0.62 + 0.5 * pose.exposure)))
+    grey = grey**_GAMMA
     body = 1 - np.exp(-attenuation * 4)
     grey = grey * (0.35 + 0.65 * body)
     grain = rng.standard_normal(grey.shape, dtype=np.float32)

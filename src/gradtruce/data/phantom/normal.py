@@ -1,17 +1,68 @@
 """The normal parts of a film: trunk, lungs with their vessels, bones, stomach gas, breasts."""
 
+from dataclasses import dataclass
+from typing import final
+
 import numpy as np
 
 from gradtruce.data.phantom import skeleton, vessels
 from gradtruce.data.phantom.canvas import Canvas
-from gradtruce.data.phantom.chest import SIGN, Side
+from gradtruce.data.phantom.chest import SIGN, Chest, Side
 from gradtruce.data.phantom.rays import Image, Interval, Stack
 from gradtruce.data.phantom.strands import Strands
 
 SIDES: tuple[Side, Side] = ("left", "right")
 
 
-def paint_normal(canvas: Canvas) -> None:
+@final
+@dataclass(frozen=True, eq=False)
+class Inside:
+    """Bones and vessels of one patient in one study, the same for both films.
+
+    Attributes:
+        bones: Ribs, collarbones and vertebrae.
+        shoulders: Seen from the front only: for a lateral film the arms are raised.
+        breastbone: Seen from the side only.
+        vessels: Of both lungs, with the hila.
+        airways: Windpipe and main bronchi, as tissue taken away.
+
+    >>> from gradtruce.data.phantom.anatomy import Anatomy, Pose
+    >>> from gradtruce.data.phantom.chest import build_chest
+    >>> from gradtruce.data.phantom.level import LEVELS
+    >>> rng = np.random.default_rng(0)
+    >>> chest = build_chest(Anatomy.draw(rng), Pose.draw(rng, LEVELS["easy"]))
+    >>> len(Inside.of(chest, spacing=2.0).bones.points) > 1000
+    True
+    """
+
+    bones: Strands
+    shoulders: Strands
+    breastbone: Strands
+    vessels: Strands
+    airways: Strands
+
+    @classmethod
+    def of(cls, chest: Chest, spacing: float) -> "Inside":
+        """Return what is inside a chest, points about `spacing` mm apart."""
+        bones = [skeleton.vertebra(chest, level) for level in range(len(skeleton.VERTEBRAE))]
+        lungs = []
+        for side in SIDES:
+            paths = [skeleton.rib_path(chest, side, number) for number in range(1, 13)]
+            bones += [skeleton.rib(chest, path, spacing) for path in paths]
+            collarbone = skeleton.clavicle_path(chest, side)
+            bones.append(skeleton.clavicle(chest, collarbone, spacing))
+            lungs.append(vessels.Tree.of(chest.anatomy, side).strands(chest, side, spacing))
+            lungs.append(vessels.hilum(chest, side, spacing))
+        return cls(
+            bones=Strands.join(bones),
+            shoulders=Strands.join([skeleton.shoulder(chest, side, spacing) for side in SIDES]),
+            breastbone=skeleton.breastbone(chest, spacing),
+            vessels=Strands.join(lungs),
+            airways=vessels.airways(chest, spacing),
+        )
+
+
+def paint_normal(canvas: Canvas, inside: Inside) -> None:
     """Add all that a healthy patient shows.
 
     >>> from gradtruce.data.phantom.anatomy import Anatomy, Pose
@@ -21,14 +72,15 @@ def paint_normal(canvas: Canvas) -> None:
     >>> rng = np.random.default_rng(0)
     >>> chest = build_chest(Anatomy.draw(rng), Pose.draw(rng, LEVELS["easy"]))
     >>> canvas = Canvas(chest, Projection(64, 370.0, (0.0, 140.0)), LEVELS["easy"])
-    >>> paint_normal(canvas)
+    >>> paint_normal(canvas, Inside.of(chest, canvas.spacing))
     >>> bool(canvas.bone.max() > 3)
     True
     """
     _paint_trunk(canvas)
-    _paint_lungs(canvas)
+    _paint_lungs(canvas, inside)
     _paint_abdomen(canvas)
-    canvas.bone += np.maximum(canvas.strands(_bones(canvas)), 0)
+    extra = inside.breastbone if canvas.film.is_lateral else inside.shoulders
+    canvas.bone += np.maximum(canvas.strands(Strands.join((inside.bones, extra))), 0)
 
 
 def _paint_trunk(canvas: Canvas) -> None:
@@ -43,7 +95,7 @@ def _paint_trunk(canvas: Canvas) -> None:
             canvas.tissue += arm.length - arm.overlap(body)
     if chest.anatomy.breast:
         for side in SIDES:
-            canvas.tissue += 0.75 * _breast(canvas, side, body)
+            canvas.tissue += 0.85 * _breast(canvas, side, body)
 
 
 def _breast(canvas: Canvas, side: Side, body: Interval) -> Image:
@@ -51,34 +103,32 @@ def _breast(canvas: Canvas, side: Side, body: Interval) -> Image:
     low = 150 + 26 * size
     middle = chest.at(SIGN[side] * 78, low, 0.0)[0]
     middle[2] = 0.62 * (chest.anatomy.depth + chest.anatomy.wall)
-    radii = np.float32([46 + 16 * size, 36 + 18 * size, 44 + 40 * size])
+    radii = np.float32([54 + 14 * size, 40 + 20 * size, 46 + 44 * size])
     mound = Stack.ellipsoid(middle, radii).cut(canvas.film)
     return mound.length - mound.overlap(body)
 
 
 def _raised_arms(canvas: Canvas, body: Interval) -> Image:
     """Return the thickness of the upper arms, held forwards and up for a lateral film."""
-    chest, film = canvas.chest, canvas.film
-    rise = film.y + 0.45 * (film.u + 15) + 58 - 0.5 * chest.anatomy.shoulder
-    reach = np.clip((40 - film.u) / 60, 0, 1)
-    girth = 40 + 0.3 * chest.anatomy.wall
-    shape = np.sqrt(np.maximum(1 - (rise / girth) ** 2, 0))
-    open_air = 1 - np.clip(body.length / 160, 0, 1)
-    return (1.5 * girth * shape * reach * (0.35 + 0.65 * open_air)).astype(np.float32)
+    anatomy, film = canvas.chest.anatomy, canvas.film
+    angle = np.float32(0.35 + 0.25 * np.sin(anatomy.seed))
+    across, down = film.u - 25, film.y - anatomy.shoulder_top - 52
+    off = np.sin(angle) * across - np.cos(angle) * down
+    along = -np.cos(angle) * across - np.sin(angle) * down
+    girth = 44 + 0.45 * anatomy.wall
+    past = np.minimum(along, 0)
+    shape = np.sqrt(np.maximum(1 - (off**2 + past**2) / girth**2, 0))
+    thick = girth * shape
+    return np.maximum(3.4 * thick - body.length, 0.8 * thick).astype(np.float32)
 
 
-def _paint_lungs(canvas: Canvas) -> None:
-    chest, seed = canvas.chest, canvas.chest.anatomy.seed
-    detail = canvas.level.detail * chest.anatomy.vessels
-    parts = []
-    for index, side in enumerate(SIDES):
-        tree = vessels.Tree.grow(np.random.default_rng([seed, 3, index]), side)
-        parts.append(tree.strands(chest, side, canvas.spacing).weighted(1.15 * detail))
-        parts.append(vessels.hilum(chest, side, canvas.spacing))
-    canvas.vessels += canvas.strands(Strands.join(parts))
-    grain = canvas.clouds([seed, 2, int(canvas.film.is_lateral)], 26.0)
-    canvas.vessels += np.maximum(canvas.aeration * (0.045 + 0.03 * detail * grain), 0)
-    canvas.gas -= canvas.strands(vessels.airways(chest, canvas.spacing))
+def _paint_lungs(canvas: Canvas, inside: Inside) -> None:
+    anatomy = canvas.chest.anatomy
+    detail = canvas.level.detail * anatomy.vessels
+    canvas.vessels += 1.15 * np.float32(detail) * canvas.strands(inside.vessels)
+    grain = canvas.clouds([anatomy.seed, 2, int(canvas.film.is_lateral)], 26.0)
+    canvas.vessels += np.maximum(canvas.aeration * (0.04 + 0.03 * detail * grain), 0)
+    canvas.gas -= canvas.strands(inside.airways)
 
 
 def _paint_abdomen(canvas: Canvas) -> None:
@@ -92,18 +142,4 @@ def _paint_abdomen(canvas: Canvas) -> None:
     for x, y, z, *radii in bubbles:
         middle = np.float32([x, top + y, z])
         room = Stack.ellipsoid(middle, np.float32(radii)).cut(canvas.film)
-        canvas.gas += 0.8 * room.length
-
-
-def _bones(canvas: Canvas) -> Strands:
-    chest, spacing = canvas.chest, canvas.spacing
-    parts = [skeleton.vertebra(chest, level) for level in range(len(skeleton.VERTEBRAE))]
-    for side in SIDES:
-        paths = [skeleton.rib_path(chest, side, number) for number in range(1, 13)]
-        parts += [skeleton.rib(chest, path, spacing) for path in paths]
-        parts.append(skeleton.clavicle(chest, skeleton.clavicle_path(chest, side), spacing))
-        if not canvas.film.is_lateral:
-            parts.append(skeleton.shoulder(chest, side, spacing))
-    if canvas.film.is_lateral:
-        parts.append(skeleton.breastbone(chest, spacing))
-    return Strands.join(parts)
+        canvas.gas += 1.1 * room.length

@@ -6,14 +6,14 @@ from dataclasses import replace
 import numpy as np
 
 from gradtruce.data.phantom.anatomy import Anatomy, Pose
-from gradtruce.data.phantom.canvas import Canvas
+from gradtruce.data.phantom.canvas import Canvas, spacing_for
 from gradtruce.data.phantom.chest import Chest, build_chest
 from gradtruce.data.phantom.film import develop, expose
 from gradtruce.data.phantom.findings.painters import PAINTERS, region_of
 from gradtruce.data.phantom.findings.place import level_for
 from gradtruce.data.phantom.findings.reshape import changes_of
 from gradtruce.data.phantom.level import Level
-from gradtruce.data.phantom.normal import paint_normal
+from gradtruce.data.phantom.normal import Inside, paint_normal
 from gradtruce.data.phantom.rays import Projection
 from gradtruce.data.study import Finding, Region, View
 
@@ -53,11 +53,12 @@ def render_study(
         known = ", ".join(PAINTERS)
         raise ValueError(f"no painter for the kind {unknown[0]!r}; known: {known}")
     chest = build_chest(anatomy, pose, changes_of(findings, anatomy, level))
+    inside = Inside.of(chest, spacing_for(pose.field / size))
     views: list[View] = []
     regions: list[list[Region]] = [[] for _ in findings]
     for index in range(1 + has_lateral):
         film = _film(pose, size, is_lateral=index == 1)
-        view, seen = _render_view(chest, pose, film, findings, level, index, rng)
+        view, seen = _render_view(chest, inside, pose, film, findings, level, index, rng)
         views.append(view)
         for found, region in zip(regions, seen, strict=True):
             found += [region] if region else []
@@ -70,12 +71,14 @@ def render_study(
 def _film(pose: Pose, size: int, *, is_lateral: bool) -> Projection:
     across, down = pose.shift
     centre = (5.0 - across, _MIDDLE + down) if is_lateral else (across, _MIDDLE + down)
-    turn = -0.7 * pose.turn if is_lateral else pose.turn
-    return Projection(size, pose.field, centre, is_lateral, turn, pose.tilt)
+    turn = -0.4 * pose.turn if is_lateral else pose.turn
+    field = 0.92 * pose.field if is_lateral else pose.field
+    return Projection(size, field, centre, is_lateral, turn, pose.tilt)
 
 
 def _render_view(
     chest: Chest,
+    inside: Inside,
     pose: Pose,
     film: Projection,
     findings: Sequence[Finding],
@@ -84,8 +87,10 @@ def _render_view(
     rng: np.random.Generator,
 ) -> tuple[View, list[Region | None]]:
     canvas = Canvas(chest, film, level)
-    paint_normal(canvas)
+    paint_normal(canvas, inside)
     middle = expose(canvas.attenuation(), canvas.aeration, film.pitch)
+    if film.is_lateral:
+        middle -= 0.2
     regions = []
     for finding in findings:
         canvas.level = level_for(finding, level)

@@ -23,11 +23,11 @@ def rib_path(chest: Chest, side: Side, number: int, count: int = 64) -> Points:
     wobble = rng.normal(0, 1, 6).astype(np.float32)
     lean = rng.normal(0, 1, 2)[0 if side == "left" else 1]
     start = VERTEBRAE[FIRST_THORACIC + number - 1] - 3 + 1.3 * lean
-    fall = (18 + 9.5 * min(number, 8) + 26 * chest.anatomy.slope) * (1 + 0.05 * wobble[0])
+    fall = (18 + 10.5 * min(number, 8) + 26 * chest.anatomy.slope) * (1 + 0.05 * wobble[0])
     reach = (0.78, 0.80, 0.82, 0.83, 0.84, 0.83, 0.80, 0.75, 0.68, 0.60, 0.46, 0.34)[number - 1]
     turn = np.linspace(0.08, reach + 0.02 * wobble[1], count, dtype=np.float32)
     sag = np.where(turn < 0.5, 0.55 * turn**1.25 * 2**0.25, 0.0)
-    sag = np.where(turn >= 0.5, 0.275 + 0.95 * (turn - 0.5), sag)
+    sag = np.where(turn >= 0.5, 0.275 + 1.25 * (turn - 0.5), sag)
     arch = -np.sin(turn * np.pi * 2).clip(0, 1) * (9 + 2 * wobble[2])
     y = start + fall * 1.5 * sag + arch + 1.4 * wobble[3] * np.sin(7 * turn + wobble[4])
     y = (y * chest.scale[1]).astype(np.float32)
@@ -58,19 +58,20 @@ def rib(chest: Chest, path: Points, spacing: float, flare: float = 1.0) -> Stran
     rim = (0.78 * girth)[:, None] * across
     return Strands.join(
         (
-            Strands.along(path, girth * 0.8, spacing, 0.55 * dense),
-            Strands.along(path + rim, 0.24 * girth, spacing, 3.4 * dense),
-            Strands.along(path - rim, 0.2 * girth, spacing, 2.6 * dense),
+            Strands.along(path, girth * 0.8, spacing, 0.5 * dense),
+            Strands.along(path + rim, 0.2 * girth, spacing, 4.4 * dense),
+            Strands.along(path - rim, 0.17 * girth, spacing, 3.4 * dense),
         )
     )
 
 
 def clavicle_path(chest: Chest, side: Side) -> Points:
     """Return the middle line of a collarbone, from the breastbone outwards."""
-    sign, rise = SIGN[side], chest.anatomy.clavicle
+    sign, arch = SIGN[side], chest.anatomy.clavicle
     share = np.linspace(0, 1, 40, dtype=np.float32)
     x = 16 + 136 * share
-    y = 40 - rise * share**0.8 - 7 * np.sin(share * np.pi) + 3 * np.sin(share * 2 * np.pi)
+    rise = 30 - (chest.anatomy.shoulder_top + 17)
+    y = 30 - rise * share**0.9 - arch * np.sin(share * np.pi) + 3 * np.sin(share * 2 * np.pi)
     z = 42 - 30 * share + 14 * np.sin(share * np.pi) - 62 * share**2
     scale = np.float32(chest.scale)
     return np.stack([sign * x * scale[0], y, z * scale[2]], 1).astype(np.float32)
@@ -95,7 +96,7 @@ def clavicle(chest: Chest, path: Points, spacing: float) -> Strands:
 def shoulder(chest: Chest, side: Side, spacing: float) -> Strands:
     """Return shoulder blade and upper arm bone of one side, for a frontal film."""
     sign, anatomy = SIGN[side], chest.anatomy
-    wide, top = anatomy.width, -42 + 0.9 * anatomy.shoulder
+    wide, top = anatomy.width, anatomy.shoulder_top
     reach = 5.0 * np.sin(anatomy.seed % 7)
 
     def line(corners: Sequence[tuple[float, float]], radius: float, dense: float) -> Strands:
@@ -123,7 +124,7 @@ def shoulder(chest: Chest, side: Side, spacing: float) -> Strands:
 
 def _humerus(chest: Chest, side: Side, spacing: float) -> tuple[Strands, ...]:
     arm, sign = chest.arms[side], SIGN[side]
-    top = -34 + 0.9 * chest.anatomy.shoulder
+    top = chest.anatomy.shoulder_top
     y = np.float32([top + 14, top + 50, top + 100, 300])
     x = (at_height(arm.low, y) + at_height(arm.high, y)) / 2
     x = x - sign * np.float32([8, 4, 2, 2])
@@ -162,7 +163,7 @@ def vertebra(chest: Chest, level: int, crush: float = 0.0) -> Strands:
     points = points + np.float32([middle, y, back])
     sizes = [len(plate)] * 2 + [len(wall), len(_ARCH)]
     radius = np.repeat(np.float32([1.9, 1.9, 3.2, 3.4]), sizes)
-    volume = np.float32([18.0, 18.0, 30.0 * (1 - crush), 34.0]) * wide * deep / 250
+    volume = np.float32([34.0, 34.0, 56.0 * (1 - crush), 40.0]) * wide * deep / 250
     mass = np.repeat(volume * chest.anatomy.bone, sizes)
     mass[-len(_ARCH) :] *= _ARCH_WEIGHT
     return Strands(points.astype(np.float32), radius, mass.astype(np.float32))

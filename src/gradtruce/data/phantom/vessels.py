@@ -6,6 +6,7 @@ from typing import final
 import numpy as np
 from jaxtyping import Float32
 
+from gradtruce.data.phantom.anatomy import Anatomy
 from gradtruce.data.phantom.chest import SIGN, Chest, Side
 from gradtruce.data.phantom.rays import Points
 from gradtruce.data.phantom.strands import Strands
@@ -68,6 +69,11 @@ class Tree:
             thick = np.repeat(thick, 2) * rng.uniform(0.62, 0.8, len(way))
         corners = np.concatenate(branches).astype(np.float32)
         return cls(corners, np.concatenate(girths).astype(np.float32))
+
+    @classmethod
+    def of(cls, anatomy: Anatomy, side: Side) -> "Tree":
+        """Return the vessels of a patient, the same in every study."""
+        return cls.grow(np.random.default_rng([anatomy.seed, 3, int(side == "left")]), side)
 
     def strands(self, chest: Chest, side: Side, spacing: float) -> Strands:
         """Return the vessels inside the chest's lung, points about `spacing` mm apart."""

@@ -78,15 +78,14 @@ def paint_edema(canvas: Canvas, finding: Finding) -> Image:
     """Add haze around the hila, full vessels in the upper lobes and septal lines at the bases."""
     degree, chest, level = DEGREE[finding.severity], canvas.chest, canvas.level
     total = _nothing(canvas)
-    for index, side in enumerate(sides_of(finding)):
+    for side in sides_of(finding):
         rng = stream(chest.anatomy, finding, side)
         x, y, z = HILUM[side]
         middle = chest.at(SIGN[side] * (x + 20), y + 14, z)[0]
         wide = 40 + 16 * degree
         haze = _cloud(canvas, side, middle, (wide, 1.35 * wide, 1.5 * wide), 10.0)
         total += haze * (0.34 + 0.24 * degree) * level.opacity
-        tree = Tree.grow(np.random.default_rng([chest.anatomy.seed, 3, index]), side)
-        full = tree.strands(chest, side, canvas.spacing)
+        full = Tree.of(chest.anatomy, side).strands(chest, side, canvas.spacing)
         upper = np.clip((120 * chest.scale[1] - full.points[:, 1]) / 60, 0, 1)
         total += canvas.strands(full.weighted((0.7 + 0.6 * degree) * upper))
         total += canvas.strands(_septal_lines(canvas, side, degree, rng))
@@ -118,8 +117,7 @@ def paint_consolidation(canvas: Canvas, finding: Finding) -> Image:
         radii = (1.05 * size, 0.85 * size, 1.35 * size)
         dense = (0.95 + 0.75 * degree) * canvas.level.opacity
         total += dense * _cloud(canvas, side, middle, radii, 8.0)
-        tree = Tree.grow(np.random.default_rng([chest.anatomy.seed, 3, int(side == "right")]), side)
-        bronchi = tree.strands(chest, side, canvas.spacing)
+        bronchi = Tree.of(chest.anatomy, side).strands(chest, side, canvas.spacing)
         near = Stack.ellipsoid(middle, np.float32(radii)).contains(bronchi.points)
         open_ones = near * (bronchi.radius > 0.9)
         canvas.gas += canvas.strands(bronchi.weighted(1.1 * open_ones))
