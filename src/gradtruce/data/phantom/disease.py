@@ -2,15 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from gradtruce.data.phantom.kinds import KINDS, SEVERITIES, Kind
+from gradtruce.data.phantom.level import LevelName
 from gradtruce.data.phantom.patterns import DEVICES_OF_A_NORMAL_STUDY, PATTERNS, Pattern
 from gradtruce.data.study import Finding
-
-Level = Literal["easy", "standard", "hard"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class Difficulty:
     wording: float
 
 
-DIFFICULTIES: Final[Mapping[Level, Difficulty]] = {
+DIFFICULTIES: Final[Mapping[LevelName, Difficulty]] = {
     "easy": Difficulty(0.25, (0.15, 0.40, 0.45), 0.0, 2.0),
     "standard": Difficulty(0.32, (0.30, 0.40, 0.30), 0.06, 1.3),
     "hard": Difficulty(0.50, (0.50, 0.35, 0.15), 0.12, 0.9),
@@ -99,7 +98,7 @@ class NextStudy(NamedTuple):
     resolved: tuple[Finding, ...]
 
 
-def draw_findings(rng: np.random.Generator, level: Level) -> tuple[Finding, ...]:
+def draw_findings(rng: np.random.Generator, level: LevelName) -> tuple[Finding, ...]:
     """Return the findings of a first study.
 
     >>> findings = draw_findings(np.random.default_rng(3), "standard")
@@ -124,7 +123,9 @@ def draw_findings(rng: np.random.Generator, level: Level) -> tuple[Finding, ...]
     return tuple(_with_second_nodule(findings, rng))
 
 
-def next_study(previous: Sequence[Finding], rng: np.random.Generator, level: Level) -> NextStudy:
+def next_study(
+    previous: Sequence[Finding], rng: np.random.Generator, level: LevelName
+) -> NextStudy:
     """Return what the next study of the same patient shows.
 
     A finding without degree or size can only stay as it is or go. One that is called increased or

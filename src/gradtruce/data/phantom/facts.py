@@ -15,8 +15,9 @@ from typing import Final
 import numpy as np
 
 from gradtruce.data.observations import FINDINGS, NO_FINDING, LabelState
-from gradtruce.data.phantom.disease import DIFFICULTIES, Level, draw_findings, next_study
+from gradtruce.data.phantom.disease import DIFFICULTIES, draw_findings, next_study
 from gradtruce.data.phantom.grammar.report import Facts, write_report
+from gradtruce.data.phantom.level import LevelName
 from gradtruce.data.study import Finding, Split
 
 SUPPORT_DEVICES: Final = "Support Devices"
@@ -82,7 +83,7 @@ def labels_of(findings: Sequence[Finding]) -> dict[str, LabelState]:
     return labels
 
 
-def sample_patients(count: int, level: Level, seed: int) -> Iterator[PatientFacts]:
+def sample_patients(count: int, level: LevelName, seed: int) -> Iterator[PatientFacts]:
     """Yield patients 0 … count - 1, each drawn from random numbers of its own.
 
     A patient depends on `level`, `seed` and its number alone: another count, or workers that share
@@ -90,7 +91,7 @@ def sample_patients(count: int, level: Level, seed: int) -> Iterator[PatientFact
     in the test split; about 1.24 studies a patient.
 
     Raises:
-        ValueError: If `count` is negative or the level is unknown.
+        ValueError: If `count` is negative.
 
     >>> patient = next(sample_patients(1, "standard", seed=0))
     >>> patient.patient, patient.split, patient.studies[0].id
@@ -98,12 +99,10 @@ def sample_patients(count: int, level: Level, seed: int) -> Iterator[PatientFact
     """
     if count < 0:
         raise ValueError(f"the number of patients must be at least 0, got {count}")
-    if level not in DIFFICULTIES:
-        raise ValueError(f"no level is called {level!r}; known: {', '.join(DIFFICULTIES)}")
     return (sample_patient(number, level, seed) for number in range(count))
 
 
-def sample_patient(number: int, level: Level, seed: int) -> PatientFacts:
+def sample_patient(number: int, level: LevelName, seed: int) -> PatientFacts:
     """Return the patient of that number.
 
     >>> sample_patient(5, "standard", seed=0).split

@@ -1,8 +1,8 @@
 """A rule-based labeler: mentions, negation and doubt by phrase lists, with nothing to download."""
 
 import logging
-from collections.abc import Iterable, Sequence
-from typing import Final, Literal, TypeVar, final
+from collections.abc import Sequence
+from typing import Final, Literal, final
 
 import numpy as np
 from jaxtyping import Float
@@ -25,11 +25,9 @@ from gradtruce.evaluation.labelers.rules_sentence import (
 )
 
 EmptyPolicy = Literal["blank", "normal"]
-Value = TypeVar("Value")
 
 _CACHED: Final = 200_000
 _SUPPORT_DEVICES: Final = "Support Devices"
-_HEART_FAILURE: Final = ("heart failure", "chf", "cardiac failure")
 _log = logging.getLogger(__name__)
 
 
@@ -50,22 +48,17 @@ class RulesLabeler(Labeler):
         empty: What an empty report says: "blank", nothing is known of any observation, or
             "normal", No Finding, as in the original, which makes an empty text score as a normal.
 
-    Raises:
-        ValueError: If `empty` is neither.
-
-    >>> row = RulesLabeler().label(["The heart is enlarged. No effusion. Possible edema."])[0]
-    >>> [int(row[OBSERVATIONS.index(name)]) for name in ("Cardiomegaly", "Pleural Effusion", "Edema")]
-    [1, 0, -1]
+    >>> states = RulesLabeler().label(["The heart is enlarged. No effusion. Possible edema."])[0]
+    >>> row = dict(zip(OBSERVATIONS, states, strict=True))
+    >>> float(row["Cardiomegaly"]), float(row["Pleural Effusion"]), float(row["Edema"])
+    (1.0, 0.0, -1.0)
     """
 
     def __init__(self, *, empty: EmptyPolicy = "blank") -> None:
-        if empty not in ("blank", "normal"):
-            raise ValueError(f"empty must be 'blank' or 'normal', got {empty!r}")
         self.empty = empty
         self._phrases = load_phrases()
         self._reader = SentenceReader(self._phrases)
         self._sentences: dict[str, tuple[Statement, ...]] = {}
-        self._reports: dict[str, tuple[float, ...]] = {}
 
     @property
     def identity(self) -> str:
@@ -73,7 +66,7 @@ class RulesLabeler(Labeler):
         return f"rules {self._phrases.version} (sha256 {self._phrases.sha256}, empty {self.empty})"
 
     def label(self, reports: Sequence[str]) -> Float[np.ndarray, "reports observations"]:
-        """Return the state of each observation; texts and sentences seen before are looked up."""
+        """Return the state of each observation; sentences read before are looked up."""
         rows = [self._row(report) for report in reports]
         blank = sum(not report.strip(" .") for report in reports)
         if blank:
@@ -81,32 +74,22 @@ class RulesLabeler(Labeler):
         return np.array(rows, dtype=np.float64).reshape(len(rows), len(OBSERVATIONS))
 
     def _row(self, report: str) -> tuple[float, ...]:
-        row = self._reports.get(report)
-        if row is None:
-            parts = sentences(report)
-            statements = [one for part in parts for one in self._read(part)]
-            row = self._aggregate(statements, is_empty=not parts)
-            _keep(self._reports, report, row)
-        return row
+        parts = sentences(report)
+        statements = [one for part in parts for one in self._read(part)]
+        return self._aggregate(statements, is_empty=not parts)
 
     def _read(self, sentence: str) -> tuple[Statement, ...]:
         statements = self._sentences.get(sentence)
         if statements is None:
-            statements = (*self._reader.read(sentence), *self._implied(sentence))
-            _keep(self._sentences, sentence, statements)
+            statements = tuple(self._reader.read(sentence))
+            if len(self._sentences) >= _CACHED:
+                self._sentences.clear()
+            self._sentences[sentence] = statements
         return statements
-
-    def _implied(self, sentence: str) -> Iterable[Statement]:
-        """Yield the large heart that heart failure makes likely, unless it is denied."""
-        if not any(phrase in sentence for phrase in _HEART_FAILURE):
-            return
-        if any(one == ("Edema", NEGATIVE) for one in self._reader.read(sentence)):
-            return
-        yield Statement("Cardiomegaly", UNCERTAIN)
 
     def _aggregate(self, statements: Sequence[Statement], *, is_empty: bool) -> tuple[float, ...]:
         if is_empty:
-            normal = POSITIVE if self.empty == "normal" else MISSING
+            normal = float(POSITIVE) if self.empty == "normal" else MISSING
             return (*[MISSING] * len(FINDINGS), normal)
         said: dict[str, set[int]] = {}
         for statement in statements:
@@ -114,18 +97,11 @@ class RulesLabeler(Labeler):
         row = [_strongest(said.get(name, set())) for name in FINDINGS]
         barring = (name for name in (*FINDINGS, OTHER) if name != _SUPPORT_DEVICES)
         is_normal = all(said.get(name, set()) <= {NEGATIVE} for name in barring)
-        return (*row, POSITIVE if is_normal else MISSING)
+        return (*row, float(POSITIVE) if is_normal else MISSING)
 
 
 def _strongest(states: set[int]) -> float:
     for state in (POSITIVE, UNCERTAIN, NEGATIVE):
         if state in states:
-            return state
+            return float(state)
     return MISSING
-
-
-def _keep(cache: dict[str, Value], key: str, value: Value) -> None:
-    """Remember a value; a full cache is emptied, so that memory stays bounded."""
-    if len(cache) >= _CACHED:
-        cache.clear()
-    cache[key] = value

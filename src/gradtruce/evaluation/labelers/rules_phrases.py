@@ -25,6 +25,7 @@ class Phrases:
         others: What bars No Finding without being one of the observations.
         not_others: What only looks like that.
         scopes: Boundaries and triggers of negation and doubt, by list name.
+        heart_failure: What makes a large heart likely.
         described: What is said of an organ, by "enlarged", "normal" and "unsure".
     """
 
@@ -35,6 +36,7 @@ class Phrases:
     unmentions: Mapping[str, Pattern]
     others: Pattern
     not_others: Pattern
+    heart_failure: Pattern
     scopes: Mapping[str, Pattern]
     described: Mapping[str, Pattern]
 
@@ -56,6 +58,7 @@ def load_phrases() -> Phrases:
         unmentions=_compile_all(tables["unmentions"]),
         others=_compile(tables["others"]["mentions"]),
         not_others=_compile(tables["others"]["unmentions"]),
+        heart_failure=_compile(tables["implied"]["heart_failure"]),
         scopes=_compile_all(tables["scopes"]),
         described=_compile_all(tables["described"]),
     )

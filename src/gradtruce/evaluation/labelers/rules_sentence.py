@@ -4,6 +4,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, NamedTuple, final
 
 from gradtruce.data.observations import NEGATIVE, POSITIVE, UNCERTAIN
@@ -59,15 +60,17 @@ class SentenceReader:
         phrases: The compiled phrase file.
 
     >>> from gradtruce.evaluation.labelers.rules_phrases import load_phrases
-    >>> SentenceReader(load_phrases()).read("no pneumothorax, possible small effusion")
-    [Statement(observation='Pneumothorax', state=0), Statement(observation='Pleural Effusion', state=-1)]
+    >>> for statement in SentenceReader(load_phrases()).read("no mass, possible small effusion"):
+    ...     print(statement.observation, statement.state)
+    Lung Lesion 0
+    Pleural Effusion -1
     """
 
     phrases: Phrases
 
     def read(self, sentence: str) -> list[Statement]:
         """Return a statement for every mention in a sentence, as `sentences` gives it."""
-        mentions = sorted(self._mentions(sentence), key=lambda one: (one.start, one.end))
+        mentions = self._mentions(sentence)
         if not mentions:
             return []
         starts = self._clause_starts(sentence)
@@ -81,20 +84,24 @@ class SentenceReader:
             else:
                 states.append(self._finding(sentence, mention, left, max(right, mention.end)))
         self._doubt_alternatives(sentence, mentions, states)
-        return [
-            Statement(mention.observation, state)
-            for mention, state in zip(mentions, states, strict=True)
-            if state is not None
-        ]
+        statements = []
+        for mention, state in zip(mentions, states, strict=True):
+            if state is not None:
+                statements.append(Statement(mention.observation, state))
+            if state and self.phrases.heart_failure.match(sentence, mention.start):
+                statements.append(Statement("Cardiomegaly", UNCERTAIN))
+        return statements
 
-    def _mentions(self, sentence: str) -> Iterator[Mention]:
+    def _mentions(self, sentence: str) -> list[Mention]:
+        """Return all mentions in order; a finding goes before the organ that it is named after."""
         phrases = self.phrases
+        mentions = list(_found(OTHER, phrases.others, phrases.not_others, sentence, is_organ=False))
         for is_organ, table in ((False, phrases.mentions), (True, phrases.organs)):
             for observation, pattern in table.items():
-                yield from _found(
-                    observation, pattern, phrases.unmentions.get(observation), sentence, is_organ
-                )
-        yield from _found(OTHER, phrases.others, phrases.not_others, sentence, is_organ=False)
+                hidden = phrases.unmentions.get(observation)
+                found = _found(observation, pattern, hidden, sentence, is_organ)
+                mentions += [one for one in found if not _is_within(one, mentions)]
+        return sorted(mentions, key=lambda one: (one.start, one.end))
 
     def _clause_starts(self, sentence: str) -> list[int]:
         scopes = self.phrases.scopes
@@ -165,8 +172,8 @@ class SentenceReader:
         described = self.phrases.described
         normal = [match.span() for match in described["normal"].finditer(sentence, left, right)]
         found = [(*span, NEGATIVE) for span in normal]
-        for match in described["unsure"].finditer(sentence, left, right):
-            found.append((*match.span(), UNCERTAIN))
+        unsure = described["unsure"].finditer(sentence, left, right)
+        found += [(*match.span(), UNCERTAIN) for match in unsure]
         for match in described["enlarged"].finditer(sentence, left, right):
             if not any(start <= match.start() < end for start, end in normal):
                 before = sentence[left : match.start()]
@@ -180,7 +187,7 @@ class SentenceReader:
         self, sentence: str, mentions: list[Mention], states: list[int | None]
     ) -> None:
         """Make both uncertain where one positive finding or another is said to be there."""
-        for place, (one, two) in enumerate(zip(mentions, mentions[1:], strict=False)):
+        for place, (one, two) in enumerate(pairwise(mentions)):
             if one.is_organ or two.is_organ or OTHER in {one.observation, two.observation}:
                 continue
             if one.observation == two.observation or states[place] != POSITIVE:
@@ -189,6 +196,15 @@ class SentenceReader:
                 sentence, one.end, two.start
             ):
                 states[place] = states[place + 1] = UNCERTAIN
+
+
+def _is_within(organ: Mention, mentions: list[Mention]) -> bool:
+    """Return whether a finding of the same observation has been found in these very words."""
+    return organ.is_organ and any(
+        one.observation == organ.observation and one.start <= organ.start < one.end
+        for one in mentions
+        if not one.is_organ
+    )
 
 
 def _found(

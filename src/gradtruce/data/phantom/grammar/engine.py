@@ -8,11 +8,11 @@ word of the context). An alternative whose slots cannot all be filled is never c
 import re
 from collections.abc import Mapping
 from string import Formatter
-from typing import Final, final
+from typing import Any, Final, final
 
 import numpy as np
 
-Tree = Mapping[str, "Tree | list[str]"]
+Tree = Mapping[str, Any]  # tables in tables, down to lists of texts
 
 _WORD_OF_CONTEXT: Final = re.compile(r"\$(\w+)")
 
