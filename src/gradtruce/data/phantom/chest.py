@@ -183,11 +183,11 @@ def _cavity(side: Side, scale: tuple[float, float, float], bottom: float, middle
     ahead = profile([(y * scale[1], z * scale[2]) for y, z in front], 2)
     rear = profile([(y * scale[1], z * scale[2]) for y, z in behind], 2)
     mid = (ahead + rear) / 2
-    deep = (ahead - rear) / 2 * (LEVELS_Y > -5 * scale[1])
+    deep = (ahead - rear) / 2 * (-5 * scale[1] < LEVELS_Y)
     curve = 0.4 * middle
     if side == "left":
-        return Stack(curve + near, curve + far, mid, deep, 7.0, 2.2)
-    return Stack(curve - far, curve - near, mid, deep, 2.2, 7.0)
+        return Stack(curve + near, curve + far, mid, deep, 5.0, 2.1)
+    return Stack(curve - far, curve - near, mid, deep, 2.1, 5.0)
 
 
 def _retreated(cavity: Stack, side: Side, gap: float) -> Stack:
@@ -235,7 +235,7 @@ def _body(anatomy: Anatomy) -> Stack:
     ahead = profile(front, 14)
     rear = profile([(y, -z) for y, z in behind], 14)
     half = profile([(y, x) for y, x in outline], 7)
-    return Stack(-half, half, (ahead + rear) / 2, (ahead - rear) / 2, 2.9, 2.9)
+    return Stack(-half, half, (ahead + rear) / 2, (ahead - rear) / 2, 2.4, 2.4)
 
 
 def _arm(side: Side, anatomy: Anatomy, pose: Pose) -> Stack:

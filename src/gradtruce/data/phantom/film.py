@@ -9,8 +9,9 @@ from gradtruce.data.phantom.level import Level
 from gradtruce.data.phantom.rays import Image
 from gradtruce.data.phantom.texture import soften
 
-_SCATTER = 0.26
-_GAMMA = 0.78
+_SCATTER = 0.15
+_TOE, _SHOULDER = 0.14, 0.78
+_LUNG, _SLOPE = 0.27, 0.26
 
 
 def density(attenuation: Image, pitch: float) -> Image:
@@ -41,6 +42,18 @@ def expose(attenuation: Image, aerated: Image, pitch: float) -> float:
     return float(dense[lungs].mean())
 
 
+def film_curve(light: Float32[np.ndarray, "*shape"]) -> Float32[np.ndarray, "*shape"]:
+    """Return grey between 0 and 1: straight in the middle, flattening towards both ends.
+
+    >>> film_curve(np.float32([-1.0, 0.5, 3.0])).round(2)
+    array([0. , 0.5, 1. ], dtype=float32)
+    """
+    grey = np.where(light < _TOE, _TOE * np.exp(np.minimum(light / _TOE - 1, 0)), light)
+    rest = 1 - _SHOULDER
+    high = 1 - rest * np.exp(-np.maximum(light - _SHOULDER, 0) / rest)
+    return np.where(light > _SHOULDER, high, grey).astype(np.float32)
+
+
 def develop(
     attenuation: Image,
     middle: float,
@@ -55,9 +68,8 @@ def develop(
     where it lies.
     """
     dense = density(attenuation, pitch)
-    steep = 1.65 * pose.contrast
-    grey = 1 / (1 + np.exp(-steep * (dense - middle - 0.62 + 0.5 * pose.exposure)))
-    grey = grey**_GAMMA
+    steep = _SLOPE * pose.contrast
+    grey = film_curve(_LUNG + steep * (dense - middle) + 0.25 * pose.exposure)
     body = 1 - np.exp(-attenuation * 4)
     grey = grey * (0.35 + 0.65 * body)
     grain = rng.standard_normal(grey.shape, dtype=np.float32)

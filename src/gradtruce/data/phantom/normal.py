@@ -80,7 +80,7 @@ def paint_normal(canvas: Canvas, inside: Inside) -> None:
     _paint_lungs(canvas, inside)
     _paint_abdomen(canvas)
     extra = inside.breastbone if canvas.film.is_lateral else inside.shoulders
-    canvas.bone += np.maximum(canvas.strands(Strands.join((inside.bones, extra))), 0)
+    canvas.bone += canvas.strands(Strands.join((inside.bones, extra)))
 
 
 def _paint_trunk(canvas: Canvas) -> None:
@@ -105,7 +105,8 @@ def _breast(canvas: Canvas, side: Side, body: Interval) -> Image:
     middle[2] = 0.62 * (chest.anatomy.depth + chest.anatomy.wall)
     radii = np.float32([54 + 14 * size, 40 + 20 * size, 46 + 44 * size])
     mound = Stack.ellipsoid(middle, radii).cut(canvas.film)
-    return mound.length - mound.overlap(body)
+    hang = np.clip(0.5 + (canvas.film.y - low) / (2 * radii[1]), 0, 1)
+    return (mound.length - mound.overlap(body)) * hang.astype(np.float32)
 
 
 def _raised_arms(canvas: Canvas, body: Interval) -> Image:
@@ -119,7 +120,7 @@ def _raised_arms(canvas: Canvas, body: Interval) -> Image:
     past = np.minimum(along, 0)
     shape = np.sqrt(np.maximum(1 - (off**2 + past**2) / girth**2, 0))
     thick = girth * shape
-    return np.maximum(3.4 * thick - body.length, 0.8 * thick).astype(np.float32)
+    return np.maximum(3.4 * thick - body.length, 0.5 * thick).astype(np.float32)
 
 
 def _paint_lungs(canvas: Canvas, inside: Inside) -> None:

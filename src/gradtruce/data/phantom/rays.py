@@ -186,6 +186,12 @@ class Stack:
             middle - half, middle + half, self.centre, depth, self.low_power, self.high_power
         )
 
+    def lowered(self, drop: float) -> "Stack":
+        """Return the solid moved down by `drop` millimetres."""
+        rows = np.clip(np.arange(len(LEVELS_Y)) - round(drop / STEP), 0, None)
+        tables = [table[rows] for table in (self.low, self.high, self.centre, self.depth)]
+        return Stack(tables[0], tables[1], tables[2], tables[3], self.low_power, self.high_power)
+
     def cut(self, film: Projection, warp: Image | None = None) -> Interval:
         """Return where the rays of `film` are inside; `warp` shifts them across, in millimetres."""
         if film.is_lateral:

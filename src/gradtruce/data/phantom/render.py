@@ -8,6 +8,7 @@ import numpy as np
 from gradtruce.data.phantom.anatomy import Anatomy, Pose
 from gradtruce.data.phantom.canvas import Canvas, spacing_for
 from gradtruce.data.phantom.chest import Chest, build_chest
+from gradtruce.data.phantom.clutter import paint_clutter
 from gradtruce.data.phantom.film import develop, expose
 from gradtruce.data.phantom.findings.painters import PAINTERS, region_of
 from gradtruce.data.phantom.findings.place import level_for
@@ -95,5 +96,7 @@ def _render_view(
     for finding in findings:
         canvas.level = level_for(finding, level)
         regions.append(region_of(PAINTERS[finding.kind](canvas, finding), index))
+    canvas.level = level
+    paint_clutter(canvas, rng)
     pixels = develop(canvas.attenuation(), middle, pose, level, film.pitch, rng)
     return View(pixels, "lateral" if film.is_lateral else "frontal"), regions

@@ -9,8 +9,8 @@ from gradtruce.data.phantom.chest import SIGN, Chest, Side
 from gradtruce.data.phantom.rays import Points, at_height
 from gradtruce.data.phantom.strands import Strands
 
-VERTEBRAE = tuple(-5.0 - 20.2 * 3 + 10 + 20.2 * i + 0.15 * i * i for i in range(18))
-"""Heights of the vertebral bodies from C5 to L3 in reference millimetres; T1 is the fourth."""
+VERTEBRAE = tuple(-5.0 - 20.2 * 3 + 10 + 20.2 * i + 0.15 * i * i for i in range(22))
+"""Heights of the vertebral bodies from C5 to S2 in reference millimetres; T1 is the fourth."""
 FIRST_THORACIC = 3
 
 
@@ -51,7 +51,7 @@ def rib(chest: Chest, path: Points, spacing: float, flare: float = 1.0) -> Stran
     share = np.linspace(0, 1, len(path), dtype=np.float32)
     girth = width * (0.42 + 0.16 * np.minimum(share * 6, 1))
     end = np.clip((1 - share) * 9, 0, 1)
-    dense = 0.66 * chest.anatomy.bone * end * (1.05 - 0.3 * share)
+    dense = 0.85 * chest.anatomy.bone * end * (1.05 - 0.3 * share)
     tangent = np.gradient(path, axis=0)
     tangent /= np.linalg.norm(tangent, axis=1, keepdims=True) + 1e-6
     across = np.array([0, 1, 0], np.float32) - tangent[:, 1:2] * tangent
@@ -81,7 +81,7 @@ def clavicle(chest: Chest, path: Points, spacing: float) -> Strands:
     """Return a collarbone along `path`, broad at both ends."""
     share = np.linspace(-1, 1, len(path), dtype=np.float32)
     girth = 6.0 + 2.4 * share**2
-    dense = 0.42 * chest.anatomy.bone
+    dense = 0.75 * chest.anatomy.bone
     rim = np.zeros_like(path)
     rim[:, 1] = 0.75 * girth
     return Strands.join(
@@ -162,8 +162,8 @@ def vertebra(chest: Chest, level: int, crush: float = 0.0) -> Strands:
     points = np.concatenate([upper, lower, wall, _ARCH])
     points = points + np.float32([middle, y, back])
     sizes = [len(plate)] * 2 + [len(wall), len(_ARCH)]
-    radius = np.repeat(np.float32([1.9, 1.9, 3.2, 3.4]), sizes)
-    volume = np.float32([34.0, 34.0, 56.0 * (1 - crush), 40.0]) * wide * deep / 250
+    radius = np.repeat(np.float32([2.0, 2.0, 5.0, 3.4]), sizes)
+    volume = np.float32([17.0, 17.0, 56.0 * (1 - crush), 40.0]) * wide * deep / 250
     mass = np.repeat(volume * chest.anatomy.bone, sizes)
     mass[-len(_ARCH) :] *= _ARCH_WEIGHT
     return Strands(points.astype(np.float32), radius, mass.astype(np.float32))
@@ -183,7 +183,7 @@ def breastbone(chest: Chest, spacing: float) -> Strands:
 
 
 def _disc() -> Float32[np.ndarray, "points 3"]:
-    steps = np.linspace(-1, 1, 8)
+    steps = np.linspace(-1, 1, 11)
     grid = np.stack(np.meshgrid(steps, [0.0], steps), -1).reshape(-1, 3)
     return grid[(np.abs(grid[:, 0]) ** 3 + np.abs(grid[:, 2]) ** 3) < 1.01].astype(np.float32)
 

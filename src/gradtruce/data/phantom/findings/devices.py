@@ -49,8 +49,8 @@ def paint_endotracheal_tube(canvas: Canvas, finding: Finding) -> Image:
     path = trachea[trachea[:, 1] < tip]
     side = np.float32([4.0, 0, 0])
     tube = (
-        Strands.along(path - side, 1.1, canvas.spacing, 0.35),
-        Strands.along(path + side, 1.1 * canvas.level.thin, canvas.spacing, 0.75),
+        Strands.along(path - side, 1.1 * canvas.level.thin, canvas.spacing, 0.6),
+        Strands.along(path + side, 1.2 * canvas.level.thin, canvas.spacing, 1.1),
         Strands.along(path[-2:], 3.5, canvas.spacing, 0.12),
     )
     return _add_metal(canvas, Strands.join(tube))
@@ -167,6 +167,6 @@ def paint_sternal_wires(canvas: Canvas, finding: Finding) -> Image:
         rise = tall * np.sin(turn) + lean * x
         loop = np.stack([x, y + rise, front + 7 * np.sin(turn)], 1).astype(np.float32)
         knot = loop[4:6] + np.float32([[0, -3, 0], [0, 2, 0]])
-        loops.append(Strands.along(loop, 0.75 * canvas.level.thin, min(canvas.spacing, 2.0)))
-        loops.append(Strands.along(knot, 1.1 * canvas.level.thin, 1.5))
+        loops.append(Strands.along(loop, 1.0 * canvas.level.thin, min(canvas.spacing, 2.0)))
+        loops.append(Strands.along(knot, 1.4 * canvas.level.thin, 1.5))
     return _add_metal(canvas, Strands.join(loops))

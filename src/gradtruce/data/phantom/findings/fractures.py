@@ -27,15 +27,15 @@ def paint_rib_fracture(canvas: Canvas, finding: Finding) -> Image:
     side = sides_of(finding)[0]
     rng = stream(chest.anatomy, finding)
     zone = _RIBS[finding.zone or "middle"]
-    first, count = int(rng.choice(zone)), int(rng.integers(2, 4))
-    place = rng.uniform(0.36, 0.5)
+    first, count = int(rng.choice(zone)), int(rng.integers(3, 5))
+    place = rng.uniform(0.27, 0.4)
     total = np.zeros_like(canvas.bone)
     for number in range(first, min(first + count, 11)):
         path = skeleton.rib_path(chest, side, number)
         cut = int(np.clip(place + rng.uniform(-0.03, 0.03), 0.2, 0.8) * len(path))
-        step = np.float32([-0.3 * SIGN[side], rng.choice((-1.0, 1.0)), 0.3])
-        step = step * np.float32(rng.uniform(7, 10) * (0.5 + 0.5 * level.change))
-        gap = max(1, round(1.6 * level.thin))
+        step = np.float32([-0.2 * SIGN[side], 1.0, 0.2])
+        step = step * np.float32(rng.uniform(11, 15) * (0.5 + 0.5 * level.change))
+        gap = max(1, round(2.4 * level.thin))
         inner, outer = path[: cut - gap + 1], path[cut + gap :]
         fade = np.linspace(1, 0, len(outer), dtype=np.float32)[:, None] ** 2
         whole = skeleton.rib(chest, path, canvas.spacing)
@@ -48,6 +48,9 @@ def paint_rib_fracture(canvas: Canvas, finding: Finding) -> Image:
             )
         )
         total += _replace(canvas, whole, pieces)
+        swollen = canvas.strands(_swelling(path[cut] + step / 2, canvas.spacing))
+        canvas.tissue += swollen
+        total += swollen
     return total
 
 
@@ -64,7 +67,12 @@ def _piece(canvas: Canvas, path: Points, start: int, stop: int, moved: Points) -
 
 def _callus(place: Points, spacing: float, thin: float) -> Strands:
     path = place.reshape(1, 3) + np.float32([[-1.5, 0, 0], [1.5, 0, 0]])
-    return Strands.along(path, 4.5, min(spacing, 2.0), 0.8 + 0.9 * thin)
+    return Strands.along(path, 5.5, min(spacing, 2.0), 3.2 * thin)
+
+
+def _swelling(place: Points, spacing: float) -> Strands:
+    path = place.reshape(1, 3) + np.float32([[0, -7, 0], [0, 7, 0]])
+    return Strands.along(path, 9.0, min(spacing, 2.0), 0.9)
 
 
 def paint_clavicle_fracture(canvas: Canvas, finding: Finding) -> Image:
@@ -74,7 +82,7 @@ def paint_clavicle_fracture(canvas: Canvas, finding: Finding) -> Image:
     rng = stream(chest.anatomy, finding)
     path = skeleton.clavicle_path(chest, side)
     cut = int(rng.uniform(0.42, 0.58) * len(path))
-    drop = np.float32([-SIGN[side] * 7, rng.uniform(12, 17), 0]) * np.float32(level.change)
+    drop = np.float32([-SIGN[side] * 7, rng.uniform(15, 20), 0]) * np.float32(level.change)
     fade = np.linspace(1, 0.35, len(path) - cut, dtype=np.float32)[:, None]
     inner = path[:cut] - np.float32([0, 6, 0]) * np.linspace(0, 1, cut, dtype=np.float32)[:, None]
     pieces = (
@@ -88,8 +96,8 @@ def paint_clavicle_fracture(canvas: Canvas, finding: Finding) -> Image:
 def paint_vertebral_fracture(canvas: Canvas, finding: Finding) -> Image:
     """Crush the front of a vertebra, as seen best from the side."""
     rng = stream(canvas.chest.anatomy, finding)
-    crush = (0.35 + 0.35 * DEGREE[finding.severity]) * (0.5 + 0.5 * canvas.level.change)
+    crush = (0.5 + 0.3 * DEGREE[finding.severity]) * (0.5 + 0.5 * canvas.level.change)
     level = skeleton.FIRST_THORACIC + int(rng.integers(6, 11))
     whole = skeleton.vertebra(canvas.chest, level)
     crushed = skeleton.vertebra(canvas.chest, level, crush)
-    return _replace(canvas, whole, crushed.weighted(1.35))
+    return _replace(canvas, whole, crushed.weighted(3.0))

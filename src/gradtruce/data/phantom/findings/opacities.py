@@ -17,11 +17,21 @@ def _nothing(canvas: Canvas) -> Image:
 
 
 def _cloud(
-    canvas: Canvas, side: Side, middle: Place, radii: tuple[float, float, float], rough: float
+    canvas: Canvas,
+    side: Side,
+    middle: Place,
+    radii: tuple[float, float, float],
+    rough: float,
+    soft: float,
 ) -> Image:
-    """Return the millimetres of lung inside an ellipsoid whose outline is `rough` mm uneven."""
-    warp = rough * canvas.clouds([canvas.chest.anatomy.seed, 23, int(side == "left")], 34.0)
-    return canvas.inside(side, Stack.ellipsoid(middle, np.float32(radii)).cut(canvas.film, warp))
+    """Return the millimetres of lung inside an ellipsoid whose outline is `rough` mm uneven.
+
+    They thin out towards the outline: evenly for `soft` 0, the more the larger it is.
+    """
+    warp = rough * canvas.clouds([canvas.chest.anatomy.seed, 23, int(side == "left")], 40.0)
+    blob = Stack.ellipsoid(middle, np.float32(radii)).cut(canvas.film, warp)
+    along = radii[0] if canvas.film.is_lateral else radii[2]
+    return canvas.inside(side, blob) * (blob.length / (2 * along)) ** np.float32(soft)
 
 
 def paint_haze(canvas: Canvas, finding: Finding) -> Image:
@@ -30,9 +40,9 @@ def paint_haze(canvas: Canvas, finding: Finding) -> Image:
     for side in sides_of(finding):
         rng = stream(canvas.chest.anatomy, finding, side)
         middle = lung_place(canvas.chest, side, finding.zone, rng, (0.35, 0.6))
-        size = 42 + 16 * degree + rng.uniform(-4, 6)
-        veil = _cloud(canvas, side, middle, (size, 0.9 * size, 1.3 * size), 9.0)
-        total += veil * (0.42 + 0.22 * degree) * canvas.level.opacity
+        size = 50 + 18 * degree + rng.uniform(-4, 6)
+        veil = _cloud(canvas, side, middle, (size, 0.9 * size, 1.3 * size), 9.0, 1.2)
+        total += veil * (0.55 + 0.3 * degree) * canvas.level.opacity
     canvas.fluid += total
     return total
 
@@ -52,7 +62,7 @@ def paint_interstitial(canvas: Canvas, finding: Finding) -> Image:
         points = (places + share * turn + bend).reshape(-1, 3).astype(np.float32)
         radius = np.full(len(points), 1.1 * level.thin, np.float32)
         length = np.tile(np.linalg.norm(turn, axis=1) / 3, 6).astype(np.float32)
-        net = Strands(points, radius, 3.1 * radius**2 * length * (0.75 + 0.5 * degree))
+        net = Strands(points, radius, 3.1 * radius**2 * length * (1.7 + 0.9 * degree))
         inside = canvas.chest.lungs[side].contains(points)
         total += canvas.strands(net.weighted(inside * np.float32(level.opacity)))
     total += 0.05 * (1 + degree) * canvas.aeration * level.opacity
@@ -82,9 +92,9 @@ def paint_edema(canvas: Canvas, finding: Finding) -> Image:
         rng = stream(chest.anatomy, finding, side)
         x, y, z = HILUM[side]
         middle = chest.at(SIGN[side] * (x + 20), y + 14, z)[0]
-        wide = 40 + 16 * degree
-        haze = _cloud(canvas, side, middle, (wide, 1.35 * wide, 1.5 * wide), 10.0)
-        total += haze * (0.34 + 0.24 * degree) * level.opacity
+        wide = 46 + 18 * degree
+        haze = _cloud(canvas, side, middle, (wide, 1.35 * wide, 1.5 * wide), 10.0, 1.0)
+        total += haze * (0.5 + 0.35 * degree) * level.opacity
         full = Tree.of(chest.anatomy, side).strands(chest, side, canvas.spacing)
         upper = np.clip((120 * chest.scale[1] - full.points[:, 1]) / 60, 0, 1)
         total += canvas.strands(full.weighted((0.7 + 0.6 * degree) * upper))
@@ -113,14 +123,14 @@ def paint_consolidation(canvas: Canvas, finding: Finding) -> Image:
     for side in sides_of(finding):
         rng = stream(chest.anatomy, finding, side)
         middle = lung_place(chest, side, finding.zone, rng, (0.3, 0.6))
-        size = 30 + 16 * degree + rng.uniform(-2, 4)
+        size = 38 + 18 * degree + rng.uniform(-2, 4)
         radii = (1.05 * size, 0.85 * size, 1.35 * size)
-        dense = (0.95 + 0.75 * degree) * canvas.level.opacity
-        total += dense * _cloud(canvas, side, middle, radii, 8.0)
+        dense = (1.5 + 0.9 * degree) * canvas.level.opacity
+        total += dense * _cloud(canvas, side, middle, radii, 12.0, 0.9)
         bronchi = Tree.of(chest.anatomy, side).strands(chest, side, canvas.spacing)
         near = Stack.ellipsoid(middle, np.float32(radii)).contains(bronchi.points)
         open_ones = near * (bronchi.radius > 0.9)
-        canvas.gas += canvas.strands(bronchi.weighted(1.1 * open_ones))
+        canvas.gas += canvas.strands(bronchi.weighted(1.2 * open_ones))
     canvas.fluid += total
     return total
 
@@ -131,12 +141,12 @@ def paint_pneumonia(canvas: Canvas, finding: Finding) -> Image:
     for side in sides_of(finding):
         rng = stream(canvas.chest.anatomy, finding, side)
         middle = lung_place(canvas.chest, side, finding.zone, rng, (0.35, 0.65))
-        reach = 20 + 8 * degree
+        reach = 19 + 8 * degree
         for _ in range(int(8 + 5 * degree)):
-            size = rng.uniform(9, 16)
+            size = rng.uniform(11, 19)
             patch = middle + np.float32(rng.normal(0, reach, 3) * (0.9, 0.9, 1.2))
             radii = (size, size, 1.6 * size)
-            total += rng.uniform(0.5, 1.0) * _cloud(canvas, side, patch, radii, 6.0)
+            total += rng.uniform(0.5, 1.0) * _cloud(canvas, side, patch, radii, 7.0, 0.9)
     grain = canvas.clouds([canvas.chest.anatomy.seed, 13], 13.0)
     total *= np.clip(0.85 + 0.45 * grain, 0.2, 1.8) * (0.8 + 0.5 * degree) * canvas.level.opacity
     canvas.fluid += total
@@ -182,12 +192,12 @@ def paint_collapse(canvas: Canvas, finding: Finding) -> Image:
     y = film.y
     if finding.zone == "upper":
         away = (out + 25) / 90 if film.is_lateral else out / 85
-        border = root[1] + 2 - 66 * np.clip(away, 0, 1.4) ** 0.7 * chest.scale[1]
+        border = root[1] - 8 - 62 * np.clip(away, 0, 1.4) ** 0.7 * chest.scale[1]
         inside = (border - y) / 5
     else:
         fall = np.clip((y - 0.8 * root[1]) / (chest.top[side] - 0.8 * root[1]), 0, 1.4)
-        border = -22 - 45 * fall if film.is_lateral else 22 + 46 * fall
-        inside = (border - out) / 5 if not film.is_lateral else (-46 + 6 * fall - out) / 6
+        border = 16 + 34 * fall
+        inside = (border - out) / 5 if not film.is_lateral else (-58 + 8 * fall - out) / 6
         inside = np.minimum(inside, (y - 0.8 * root[1]) / 12)
     share = 1 / (1 + np.exp(-np.clip(inside, -20, 20)))
     total = 1.5 * canvas.level.opacity * share * canvas.air[side]

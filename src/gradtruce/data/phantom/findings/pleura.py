@@ -24,7 +24,7 @@ def paint_pneumothorax(canvas: Canvas, finding: Finding) -> Image:
     inside = (lung.depth > 1) & (LEVELS_Y - 1.02 * chest.top[side] < 0)
     heights = LEVELS_Y[inside][::8]
     path = np.stack([edge[inside][::8], heights, at_height(lung.centre, heights)], 1)
-    line = canvas.strands(Strands.along(path, 1.15 * level.thin, canvas.spacing, 2.6))
+    line = canvas.strands(Strands.along(path, 1.15 * level.thin, canvas.spacing, 5.0))
     if canvas.film.is_lateral:
         line *= 0.0
     canvas.tissue += line
@@ -62,19 +62,20 @@ def paint_thickening(canvas: Canvas, finding: Finding) -> Image:
     total = np.zeros_like(canvas.fluid)
     for side in sides_of(finding):
         rng = stream(chest.anatomy, finding, side)
-        thick = (7 + 8 * degree) * (0.6 + 0.4 * canvas.level.thin)
+        thick = (9 + 8 * degree) * (0.6 + 0.4 * canvas.level.thin)
         wave = canvas.clouds([chest.anatomy.seed, 19], 30.0)
         if finding.zone == "upper":
-            border = (4 + 2.4 * thick) * chest.scale[1] + 5 * wave
-            share = np.clip((border - film.y) / 5, 0, 1)
-            total += 1.3 * share * canvas.air[side]
+            core = chest.cavity[side].lowered(1.5 * thick).inset(0.25 * thick)
+            cap = canvas.air[side] - canvas.inside(side, core.cut(film, 0.3 * thick * wave))
+            share = np.clip((70 * chest.scale[1] - film.y) / 30, 0, 1)
+            total += 1.5 * share * np.maximum(cap, 0)
             continue
         core = chest.cavity[side].inset(thick)
         rind = canvas.air[side] - canvas.inside(side, core.cut(film, 0.16 * thick * wave))
         start = (0.52 - 0.08 * degree) * chest.top[side]
         share = np.clip((film.y - start) / 25, 0, 1)
         gap = _from_wall(canvas, side)
-        total += 1.4 * share * np.maximum(rind, 0) * np.clip(1.6 - gap / (2 * thick), 0, 1)
+        total += 1.8 * share * np.maximum(rind, 0) * np.clip(1.6 - gap / (2 * thick), 0, 1)
         total += canvas.strands(_plaques(canvas, side, rng, degree))
     total *= np.float32(canvas.level.opacity)
     canvas.fluid += total
