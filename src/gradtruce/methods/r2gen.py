@@ -6,7 +6,7 @@ masked; pooling adapts to the image size; pad, bos and eos are three tokens, not
 
 from collections.abc import Mapping
 from dataclasses import field
-from typing import ClassVar, final, no_type_check
+from typing import ClassVar, final, get_args, no_type_check
 
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
@@ -113,6 +113,7 @@ class R2Gen(PretrainedMethod):  # type: ignore[no-untyped-call]  # of transforme
 
     def __init__(self, config: R2GenConfig) -> None:
         super().__init__(config)
+        _check(config)
         shape = (config.layers, config.width, config.heads, config.hidden, config.dropout)
         backbone = build_backbone(config.backbone, config.backbone_widths, config.backbone_depths)
         encoder = Encoder(*shape, published_norm=config.published_norm)
@@ -244,3 +245,16 @@ class R2Gen(PretrainedMethod):  # type: ignore[no-untyped-call]  # of transforme
         if labels is not None:
             counts[FINDINGS_TASK] = labelled_cells(labels, self.config.uncertain).sum()
         return counts
+
+
+def _check(config: R2GenConfig) -> None:
+    choices = {"backbone": get_args(BackboneName), "uncertain": get_args(UncertainPolicy)}
+    for name, known in choices.items():
+        if getattr(config, name) not in known:
+            raise ValueError(f"{name} must be one of {known}, got {getattr(config, name)!r}")
+    least = {"width": 2, "heads": 1, "layers": 1, "hidden": 1, "memory_slots": 0}
+    for name, lowest in least.items():
+        if getattr(config, name) < lowest:
+            raise ValueError(f"{name} must be at least {lowest}, got {getattr(config, name)}")
+    if config.width % 2:
+        raise ValueError(f"width must be even, for the encoding of positions, got {config.width}")

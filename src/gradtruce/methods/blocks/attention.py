@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from gradtruce.methods.blocks.xavier import XavierLinear
+
 
 @final
 class Attention(nn.Module):
@@ -33,10 +35,10 @@ class Attention(nn.Module):
             raise ValueError(f"width must be a multiple of heads, got {width} and {heads}")
         self.heads = heads
         self.dropout = dropout
-        self.query = nn.Linear(width, width)
-        self.key = nn.Linear(width, width)
-        self.value = nn.Linear(width, width)
-        self.output = nn.Linear(width, width)
+        self.query = XavierLinear(width, width)
+        self.key = XavierLinear(width, width)
+        self.value = XavierLinear(width, width)
+        self.output = XavierLinear(width, width)
 
     def keys_values(
         self, tokens: Float[Tensor, "batch keys width"]

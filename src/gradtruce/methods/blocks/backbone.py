@@ -27,7 +27,7 @@ def build_backbone(
         depths: Layers in each stage.
 
     Raises:
-        ValueError: If a stage has a width and no depth, or no such backbone is known.
+        ValueError: If a stage has a width and no depth.
     """
     if len(widths) != len(depths) or not widths:
         raise ValueError(
@@ -36,9 +36,7 @@ def build_backbone(
         )
     if name == "resnet":
         return ResNet(widths, depths)
-    if name == "compact":
-        return CompactResNet(widths, depths)
-    raise ValueError(f"backbone must be 'resnet' or 'compact', got {name!r}")
+    return CompactResNet(widths, depths)
 
 
 @final

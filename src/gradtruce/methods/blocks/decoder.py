@@ -12,6 +12,7 @@ from gradtruce.methods.blocks.cache import ReportCache
 from gradtruce.methods.blocks.encoder import feedforward
 from gradtruce.methods.blocks.norms import MemoryNorm, Norm
 from gradtruce.methods.blocks.relational_memory import RelationalMemory
+from gradtruce.methods.blocks.xavier import XavierEmbedding
 
 
 def sinusoids(
@@ -163,7 +164,7 @@ class ReportDecoder(nn.Module):
         published_norm: bool,
     ) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(vocabulary, width)
+        self.embedding = XavierEmbedding(vocabulary, width)
         self.dropout = nn.Dropout(dropout)
         self.memory: RelationalMemory | None = (
             RelationalMemory(memory_slots, width, heads, dropout) if memory_slots else None

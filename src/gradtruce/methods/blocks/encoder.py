@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from gradtruce.methods.blocks.attention import Attention
 from gradtruce.methods.blocks.norms import Norm
+from gradtruce.methods.blocks.xavier import XavierLinear
 
 
 def feedforward(width: int, hidden: int, dropout: float) -> nn.Sequential:
@@ -17,7 +18,7 @@ def feedforward(width: int, hidden: int, dropout: float) -> nn.Sequential:
     torch.Size([1, 4])
     """
     return nn.Sequential(
-        nn.Linear(width, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, width)
+        XavierLinear(width, hidden), nn.ReLU(), nn.Dropout(dropout), XavierLinear(hidden, width)
     )
 
 

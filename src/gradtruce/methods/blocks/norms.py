@@ -6,8 +6,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from gradtruce.methods.blocks.xavier import XavierLinear
+
 PUBLISHED_EPSILON = 1e-6
 STANDARD_EPSILON = 1e-5
+MEMORY_BIAS = 0.1
 
 
 def standardize(
@@ -47,6 +50,11 @@ class Norm(nn.Module):
         self.scale = nn.Parameter(torch.ones(width))
         self.shift = nn.Parameter(torch.zeros(width))
 
+    def reset_parameters(self) -> None:
+        """Let scale be 1 and shift 0."""
+        nn.init.ones_(self.scale)
+        nn.init.zeros_(self.shift)
+
     def forward(self, tokens: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch width"]:
         """Return normalised tokens."""
         if not self.published:
@@ -79,6 +87,15 @@ class MemoryNorm(nn.Module):
         self.shift = nn.Parameter(torch.zeros(width))
         self.scale_change = _two_layers(memory_width, width)
         self.shift_change = _two_layers(memory_width, width)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Let scale be 1, shift 0, and the biases of both MLPs 0.1, as published."""
+        nn.init.ones_(self.scale)
+        nn.init.zeros_(self.shift)
+        for layer in (*self.scale_change, *self.shift_change):
+            if isinstance(layer, nn.Linear):
+                nn.init.constant_(layer.bias, MEMORY_BIAS)
 
     def forward(
         self,
@@ -93,4 +110,4 @@ class MemoryNorm(nn.Module):
 
 
 def _two_layers(inputs: int, width: int) -> nn.Sequential:
-    return nn.Sequential(nn.Linear(inputs, width), nn.ReLU(), nn.Linear(width, width))
+    return nn.Sequential(XavierLinear(inputs, width), nn.ReLU(), XavierLinear(width, width))

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from gradtruce.methods.blocks.attention import Attention
+from gradtruce.methods.blocks.xavier import XavierLinear
 
 
 @final
@@ -38,10 +39,10 @@ class RelationalMemory(nn.Module):
         self.width = width
         self.attention = Attention(width, heads, dropout)
         self.feedforward = nn.Sequential(
-            nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU()
+            XavierLinear(width, width), nn.ReLU(), XavierLinear(width, width), nn.ReLU()
         )
-        self.input_gates = nn.Linear(width, 2 * width)
-        self.memory_gates = nn.Linear(width, 2 * width)
+        self.input_gates = XavierLinear(width, 2 * width)
+        self.memory_gates = XavierLinear(width, 2 * width)
 
     def initial(
         self, embeddings: Float[Tensor, "batch tokens width"]

@@ -1,0 +1,32 @@
+"""Layers that start as those of the published transformers do: Xavier-uniform weights."""
+
+from typing import final
+
+from torch import nn
+
+
+@final
+class XavierLinear(nn.Linear):
+    """Linear layer with a Xavier-uniform weight; the bias starts as torch has it.
+
+    >>> bool(XavierLinear(2, 4).weight.abs().max() <= 1.0)
+    True
+    """
+
+    def reset_parameters(self) -> None:
+        """Draw the weights anew."""
+        super().reset_parameters()
+        nn.init.xavier_uniform_(self.weight)
+
+
+@final
+class XavierEmbedding(nn.Embedding):
+    """Embedding with a Xavier-uniform table.
+
+    >>> bool(XavierEmbedding(4, 2).weight.abs().max() <= 1.0)
+    True
+    """
+
+    def reset_parameters(self) -> None:
+        """Draw the table anew."""
+        nn.init.xavier_uniform_(self.weight)

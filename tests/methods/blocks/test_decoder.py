@@ -1,0 +1,73 @@
+"""Decoding step by step with a cache equals decoding the whole report."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from gradtruce.methods.blocks.cache import ReportCache
+from gradtruce.methods.blocks.decoder import ReportDecoder, sinusoids
+
+STUDIES, WORDS, WIDTH = 3, 13, 8
+slots = pytest.mark.parametrize("slots", [0, 3])
+
+
+def make_decoder(slots: int) -> ReportDecoder:
+    return (
+        ReportDecoder(WORDS, 2, WIDTH, 2, 16, 0.1, memory_slots=slots, published_norm=True)
+        .double()
+        .eval()
+    )
+
+
+def make_inputs() -> tuple[Tensor, Tensor, Tensor]:
+    ids = torch.randint(WORDS, (STUDIES, 7))
+    visual = torch.randn(STUDIES, 5, WIDTH, dtype=torch.float64)
+    return ids, visual, torch.ones(STUDIES, 5, dtype=torch.bool)
+
+
+@slots
+@pytest.mark.parametrize("steps", [(1,) * 7, (3, 1, 2, 1)], ids=["one by one", "in pieces"])
+def test_cached_scores_equal_those_of_the_whole_report(slots: int, steps: tuple[int, ...]) -> None:
+    decoder, (ids, visual, mask), cache = make_decoder(slots), make_inputs(), ReportCache()
+    pieces = [decoder(piece, visual, mask, cache) for piece in ids.split(steps, dim=1)]
+    whole = decoder(ids, visual, mask)
+    torch.testing.assert_close(torch.cat(pieces, 1), whole, rtol=1e-10, atol=1e-10)
+
+
+@slots
+def test_after_beams_swap_cached_scores_are_those_of_the_swapped_reports(slots: int) -> None:
+    decoder, (ids, visual, mask), cache = make_decoder(slots), make_inputs(), ReportCache()
+    visual = visual[:1].expand(STUDIES, -1, -1)  # three beams of one study
+    decoder(ids[:, :4], visual, mask, cache)
+    beams = torch.tensor([2, 0, 0])
+    cache.reorder_cache(beams)
+    swapped = torch.cat([ids[beams, :4], ids[:, 4:]], dim=1)
+    cached = decoder(ids[:, 4:], visual, mask, cache)
+    whole = decoder(swapped, visual, mask)[:, 4:]
+    torch.testing.assert_close(cached, whole, rtol=1e-10, atol=1e-10)
+
+
+@slots
+def test_the_visual_tokens_are_projected_once(slots: int) -> None:
+    decoder, (ids, visual, mask), cache = make_decoder(slots), make_inputs(), ReportCache()
+    decoder(ids[:, :1], visual, mask, cache)
+    first = decoder(ids[:, 1:], visual, mask)
+    again = decoder(ids[:, 1:2], torch.full_like(visual, torch.nan), mask, cache)
+    assert again.isfinite().all()
+    assert first.shape[1] == 6
+
+
+@slots
+def test_looks_are_those_of_the_scored_pass(slots: int) -> None:
+    decoder, (ids, visual, mask) = make_decoder(slots), make_inputs()
+    mask = mask.clone()
+    mask[0, 3:] = False
+    looks = decoder.looks(ids, visual, mask)
+    assert not looks[0, :, 3:].any()
+    torch.testing.assert_close(looks.sum(-1), torch.ones(ids.shape, dtype=torch.float64))
+
+
+def test_sinusoids_go_on_where_they_stopped() -> None:
+    like = torch.zeros((), dtype=torch.float64)
+    parts = torch.cat([sinusoids(0, 3, 6, like), sinusoids(3, 4, 6, like)])
+    torch.testing.assert_close(parts, sinusoids(0, 7, 6, like))

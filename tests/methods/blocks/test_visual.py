@@ -1,0 +1,50 @@
+"""Views to tokens, backbones, initial weights, losses."""
+
+import pytest
+import torch
+
+from gradtruce.methods.blocks.backbone import build_backbone
+from gradtruce.methods.blocks.encoder import Encoder
+from gradtruce.methods.blocks.visual import VisualEncoder
+
+
+def make_visual() -> VisualEncoder:
+    encoder = Encoder(1, 8, 2, 16, 0.0, published_norm=True)
+    return VisualEncoder(build_backbone("compact", (8, 16), (1, 1)), encoder, 8, 0.0).double()
+
+
+def test_tokens_go_view_after_view_and_row_after_row() -> None:
+    visual = make_visual()
+    tokens = visual(
+        torch.randn(2, 3, 3, 32, 48, dtype=torch.float64), torch.ones(2, 3, dtype=torch.bool)
+    )
+    assert tokens.grid == (4, 6)
+    assert tokens.last_hidden_state.shape == (2, 3 * 4 * 6, 8)
+
+
+def test_pooling_is_the_mean_over_present_views_only() -> None:
+    visual = make_visual()
+    images = torch.randn(2, 2, 3, 32, 32, dtype=torch.float64)
+    mask = torch.tensor([[True, True], [False, True]])
+    pooled = visual(images, mask).pooled
+    maps = visual.backbone(images.flatten(0, 1)).mean((2, 3)).view(2, 2, -1)
+    torch.testing.assert_close(pooled[0], maps[0].mean(0))
+    torch.testing.assert_close(pooled[1], maps[1, 1])
+
+
+def test_the_stem_of_the_compact_backbone_loses_no_pixel() -> None:
+    backbone = build_backbone("compact", (8, 16), (1, 1)).double()
+    image = torch.randn(1, 3, 32, 32, dtype=torch.float64, requires_grad=True)
+    backbone.stem(image).square().sum().backward()
+    assert (image.grad != 0).all()
+
+
+def test_an_image_that_does_not_fold_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"multiples of 4, got \(30, 32\)"):
+        build_backbone("compact", (8,), (1,))(torch.zeros(1, 3, 30, 32))
+
+
+@pytest.mark.parametrize("name", ["resnet", "compact"])
+def test_backbones_say_how_many_channels_they_give(name: str) -> None:
+    backbone = build_backbone(name, (8, 16), (1, 1)).eval()
+    assert backbone(torch.zeros(2, 3, 32, 32)).shape[1] == backbone.width == 16
