@@ -1,12 +1,18 @@
 """How a patient is built (the same in every study), and how one film of the patient is taken."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import final
+from types import MappingProxyType
+from typing import Final, Literal, final
 
 import numpy as np
 
 from gradtruce.data.phantom.level import Level
 from gradtruce.data.phantom.rays import Number
+
+Side = Literal["left", "right"]
+SIGN: Final[Mapping[Side, float]] = MappingProxyType({"left": 1.0, "right": -1.0})
+"""Direction of x for a side of the patient."""
 
 
 def _around(rng: np.random.Generator, mean: Number, spread: Number, limit: float = 2.0) -> float:

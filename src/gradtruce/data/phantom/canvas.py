@@ -6,9 +6,10 @@ from typing import Final, final
 import numpy as np
 from jaxtyping import Float32
 
-from gradtruce.data.phantom.chest import Chest, Side
+from gradtruce.data.phantom.anatomy import Side
+from gradtruce.data.phantom.chest import Chest
 from gradtruce.data.phantom.level import Level
-from gradtruce.data.phantom.rays import Image, Interval, Projection, Stack
+from gradtruce.data.phantom.rays import Image, Interval, Projection, Stack, floats
 from gradtruce.data.phantom.strands import Strands
 from gradtruce.data.phantom.texture import clouds
 
@@ -73,12 +74,12 @@ class Canvas:
         """Return the millimetres of one side's cavity inside `region`, without solid organs."""
         part = self.rooms[side].meet(region)
         solids = [self.cut(solid) for solid in self.chest.solids(side)]
-        return np.maximum(part.length - union(part, solids), 0)
+        return floats(np.maximum(part.length - union(part, solids), 0))
 
     @property
     def aeration(self) -> Image:
         """Millimetres of lung or pleural air on each ray before any finding."""
-        return self.air["left"] + self.air["right"]
+        return floats(self.air["left"] + self.air["right"])
 
     def strands(self, strands: Strands) -> Image:
         """Return the thickness that strands add to the rays."""
@@ -96,7 +97,7 @@ class Canvas:
         left = left * (1 - LUNG_DENSITY) + self.gas
         soft = np.maximum(self.tissue - left, 0)
         bone = _THICK_BONE * (1 - np.exp(-self.bone / _THICK_BONE))
-        return SOFT * soft + BONE * bone + METAL * self.metal
+        return floats(SOFT * soft + BONE * bone + METAL * self.metal)
 
 
 def spacing_for(pitch: float) -> float:
@@ -119,7 +120,9 @@ def union(part: Interval, solids: Sequence[Interval]) -> Float32[np.ndarray, "he
     >>> float(union(part, [one, two])[0, 0])
     6.0
     """
-    return np.maximum(_sweep(part, solids), _sweep(_flip(part), [_flip(solid) for solid in solids]))
+    return floats(
+        np.maximum(_sweep(part, solids), _sweep(_flip(part), [_flip(solid) for solid in solids]))
+    )
 
 
 def _flip(interval: Interval) -> Interval:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from gradtruce.data.phantom.canvas import Canvas
-from gradtruce.data.phantom.rays import Points
+from gradtruce.data.phantom.rays import Points, floats
 from gradtruce.data.phantom.strands import Strands
 
 _LETTERS = {
@@ -44,12 +44,12 @@ def paint_clutter(canvas: Canvas, rng: np.random.Generator) -> None:
 def _flat(canvas: Canvas, corners: Sequence[tuple[float, float]]) -> Points:
     """Return places on the film, given in millimetres from its middle, as places in the patient."""
     film = canvas.film
-    places = np.float32(corners)
-    u = places[:, 0] + np.float32(film.centre[0])
-    y = places[:, 1] + np.float32(film.centre[1])
+    places = floats(corners)
+    u = places[:, 0] + floats(film.centre[0])
+    y = places[:, 1] + floats(film.centre[1])
     if film.is_lateral:
-        return np.stack([np.zeros_like(u), y, -u / np.float32(np.cos(film.turn))], 1)
-    return np.stack([u / np.float32(np.cos(film.turn)), y, np.zeros_like(u)], 1)
+        return np.stack([np.zeros_like(u), y, -u / floats(np.cos(film.turn))], 1)
+    return np.stack([u / floats(np.cos(film.turn)), y, np.zeros_like(u)], 1)
 
 
 def _marker(canvas: Canvas, rng: np.random.Generator) -> Strands:

@@ -6,7 +6,7 @@ from scipy import ndimage
 
 from gradtruce.data.phantom.anatomy import Pose
 from gradtruce.data.phantom.level import Level
-from gradtruce.data.phantom.rays import Image
+from gradtruce.data.phantom.rays import Image, floats
 from gradtruce.data.phantom.texture import soften
 
 _SCATTER = 0.15
@@ -26,7 +26,7 @@ def density(attenuation: Image, pitch: float) -> Image:
     primary = np.exp(-attenuation)
     scattered = primary**0.62 * (1 - np.exp(-0.6 * attenuation))
     scatter = _SCATTER * soften(scattered, 40 / pitch)
-    return -np.log(primary + 0.8 * scatter)
+    return floats(-np.log(primary + 0.8 * scatter))
 
 
 def expose(attenuation: Image, aerated: Image, pitch: float) -> float:
@@ -86,7 +86,7 @@ def _shutter(grey: Image, pose: Pose) -> Image:
     left, top, right, bottom = pose.collimation
     across = _edge(place - left, size) * _edge(1 - right - place, size)
     down = _edge(place - top, size) * _edge(1 - bottom - place, size)
-    return grey * down[:, None] * across
+    return floats(grey * down[:, None] * across)
 
 
 def _edge(distance: Float32[np.ndarray, " size"], size: int) -> Float32[np.ndarray, " size"]:

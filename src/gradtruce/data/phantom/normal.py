@@ -6,9 +6,10 @@ from typing import final
 import numpy as np
 
 from gradtruce.data.phantom import skeleton, vessels
+from gradtruce.data.phantom.anatomy import SIGN, Side
 from gradtruce.data.phantom.canvas import Canvas
-from gradtruce.data.phantom.chest import SIGN, Chest, Side
-from gradtruce.data.phantom.rays import Image, Interval, Stack
+from gradtruce.data.phantom.chest import Chest
+from gradtruce.data.phantom.rays import Image, Interval, Stack, floats
 from gradtruce.data.phantom.strands import Strands
 
 SIDES: tuple[Side, Side] = ("left", "right")
@@ -103,16 +104,16 @@ def _breast(canvas: Canvas, side: Side, body: Interval) -> Image:
     low = 150 + 26 * size
     middle = chest.at(SIGN[side] * 78, low, 0.0)[0]
     middle[2] = 0.62 * (chest.anatomy.depth + chest.anatomy.wall)
-    radii = np.float32([54 + 14 * size, 40 + 20 * size, 46 + 44 * size])
+    radii = floats([54 + 14 * size, 40 + 20 * size, 46 + 44 * size])
     mound = Stack.ellipsoid(middle, radii).cut(canvas.film)
     hang = np.clip(0.5 + (canvas.film.y - low) / (2 * radii[1]), 0, 1)
-    return (mound.length - mound.overlap(body)) * hang.astype(np.float32)
+    return floats((mound.length - mound.overlap(body)) * hang.astype(np.float32))
 
 
 def _raised_arms(canvas: Canvas, body: Interval) -> Image:
     """Return the thickness of the upper arms, held forwards and up for a lateral film."""
     anatomy, film = canvas.chest.anatomy, canvas.film
-    angle = np.float32(0.35 + 0.25 * np.sin(anatomy.seed))
+    angle = floats(0.35 + 0.25 * np.sin(anatomy.seed))
     across, down = film.u - 25, film.y - anatomy.shoulder_top - 52
     off = np.sin(angle) * across - np.cos(angle) * down
     along = -np.cos(angle) * across - np.sin(angle) * down
@@ -120,13 +121,13 @@ def _raised_arms(canvas: Canvas, body: Interval) -> Image:
     past = np.minimum(along, 0)
     shape = np.sqrt(np.maximum(1 - (off**2 + past**2) / girth**2, 0))
     thick = girth * shape
-    return np.maximum(3.4 * thick - body.length, 0.5 * thick).astype(np.float32)
+    return floats(np.maximum(3.4 * thick - body.length, 0.5 * thick).astype(np.float32))
 
 
 def _paint_lungs(canvas: Canvas, inside: Inside) -> None:
     anatomy = canvas.chest.anatomy
     detail = canvas.level.detail * anatomy.vessels
-    canvas.vessels += 1.15 * np.float32(detail) * canvas.strands(inside.vessels)
+    canvas.vessels += 1.15 * floats(detail) * canvas.strands(inside.vessels)
     grain = canvas.clouds([anatomy.seed, 2, int(canvas.film.is_lateral)], 26.0)
     canvas.vessels += np.maximum(canvas.aeration * (0.04 + 0.03 * detail * grain), 0)
     canvas.gas -= canvas.strands(inside.airways)
@@ -141,6 +142,6 @@ def _paint_abdomen(canvas: Canvas) -> None:
         x, y = rng.uniform(-30, 110), rng.uniform(48, 95)
         bubbles.append((x, y, rng.uniform(-10, 50), *rng.uniform(7, 16, 3)))
     for x, y, z, *radii in bubbles:
-        middle = np.float32([x, top + y, z])
-        room = Stack.ellipsoid(middle, np.float32(radii)).cut(canvas.film)
+        middle = floats([x, top + y, z])
+        room = Stack.ellipsoid(middle, floats(radii)).cut(canvas.film)
         canvas.gas += 1.1 * room.length

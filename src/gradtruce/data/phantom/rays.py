@@ -16,6 +16,7 @@ from scipy import ndimage
 Number = float | int
 Image = Float32[np.ndarray, "height width"]
 Table = Float32[np.ndarray, " levels"]
+Scale = tuple[float, float, float]
 Points = Float32[np.ndarray, "_ 3"]
 
 TOP: Final = -160.0
@@ -23,6 +24,15 @@ BOTTOM: Final = 520.0
 STEP: Final = 0.5
 LEVELS_Y: Final = np.arange(TOP, BOTTOM, STEP, dtype=np.float32)
 """The heights, in millimetres, at which the profiles of a solid are tabulated."""
+
+
+def floats(values: object) -> Float32[np.ndarray, "..."]:
+    """Return numbers as a float32 array, the type of all arithmetic here.
+
+    >>> floats([1, 2]).dtype
+    dtype('float32')
+    """
+    return np.asarray(values, dtype=np.float32)
 
 
 def profile(points: Sequence[tuple[Number, Number]], smooth: Number = 6.0) -> Table:
@@ -77,7 +87,7 @@ class Projection:
     def __post_init__(self) -> None:
         steps = (np.arange(self.size, dtype=np.float32) - (self.size - 1) / 2) * self.pitch
         down, across = np.meshgrid(steps, steps, indexing="ij")
-        cos, sin = np.float32(np.cos(self.tilt)), np.float32(np.sin(self.tilt))
+        cos, sin = floats(np.cos(self.tilt)), floats(np.sin(self.tilt))
         y = self.centre[1] + cos * down - sin * across
         object.__setattr__(self, "u", self.centre[0] + cos * across + sin * down)
         object.__setattr__(self, "y", y)
@@ -93,17 +103,17 @@ class Projection:
         self, x: Float32[np.ndarray, "*shape"], z: Float32[np.ndarray, "*shape"]
     ) -> Float32[np.ndarray, "*shape"]:
         """Return the place across the film, in millimetres, of points of the patient."""
-        cos, sin = np.float32(np.cos(self.turn)), np.float32(np.sin(self.turn))
-        return sin * x - cos * z if self.is_lateral else cos * x + sin * z
+        cos, sin = floats(np.cos(self.turn)), floats(np.sin(self.turn))
+        return floats(sin * x - cos * z if self.is_lateral else cos * x + sin * z)
 
     def to_pixels(
         self, points: Points
     ) -> tuple[Float32[np.ndarray, " points"], Float32[np.ndarray, " points"]]:
         """Return columns and rows, in pixels, of points of the patient."""
-        u = self.across(points[:, 0], points[:, 2]) - np.float32(self.centre[0])
-        y = points[:, 1] - np.float32(self.centre[1])
-        cos, sin = np.float32(np.cos(self.tilt)), np.float32(np.sin(self.tilt))
-        middle = np.float32((self.size - 1) / 2)
+        u = self.across(points[:, 0], points[:, 2]) - floats(self.centre[0])
+        y = points[:, 1] - floats(self.centre[1])
+        cos, sin = floats(np.cos(self.tilt)), floats(np.sin(self.tilt))
+        middle = floats((self.size - 1) / 2)
         return (cos * u - sin * y) / self.pitch + middle, (sin * u + cos * y) / self.pitch + middle
 
 
@@ -124,7 +134,7 @@ class Interval:
     @property
     def length(self) -> Image:
         """Millimetres inside."""
-        return np.maximum(self.far - self.near, 0)
+        return floats(np.maximum(self.far - self.near, 0))
 
     def meet(self, other: "Interval") -> "Interval":
         """Return where rays are inside both."""
@@ -134,7 +144,7 @@ class Interval:
     def overlap(self, other: "Interval") -> Image:
         """Return the millimetres inside both."""
         length = np.minimum(self.far, other.far) - np.maximum(self.near, other.near)
-        return np.maximum(length, 0)
+        return floats(np.maximum(length, 0))
 
 
 @final
@@ -235,12 +245,12 @@ class Stack:
         square = np.minimum(np.abs(share), 2) ** power
         along = (points[:, 2] - at_height(self.centre, y)) / depth
         inside = (1 - np.sqrt(square + along * along)) * np.minimum(half, depth) / 6
-        return np.clip(inside + 0.5, 0, 1).astype(np.float32)
+        return floats(np.clip(inside + 0.5, 0, 1).astype(np.float32))
 
 
 def _power(base: Image, power: float) -> Image:
     if power == 2.0:
-        return base * base
+        return floats(base * base)
     if power == 0.5:
-        return np.sqrt(base)
-    return base ** np.float32(power)
+        return floats(np.sqrt(base))
+    return floats(base ** floats(power))

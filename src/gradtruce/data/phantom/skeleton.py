@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float32
 
-from gradtruce.data.phantom.chest import SIGN, Chest, Side
-from gradtruce.data.phantom.rays import Points, at_height
+from gradtruce.data.phantom.anatomy import SIGN, Side
+from gradtruce.data.phantom.chest import Chest
+from gradtruce.data.phantom.rays import Points, at_height, floats
 from gradtruce.data.phantom.strands import Strands
 
 VERTEBRAE = tuple(-5.0 - 20.2 * 3 + 10 + 20.2 * i + 0.15 * i * i for i in range(22))
@@ -73,7 +74,7 @@ def clavicle_path(chest: Chest, side: Side) -> Points:
     rise = 30 - (chest.anatomy.shoulder_top + 17)
     y = 30 - rise * share**0.9 - arch * np.sin(share * np.pi) + 3 * np.sin(share * 2 * np.pi)
     z = 42 - 30 * share + 14 * np.sin(share * np.pi) - 62 * share**2
-    scale = np.float32(chest.scale)
+    scale = floats(chest.scale)
     return np.stack([sign * x * scale[0], y, z * scale[2]], 1).astype(np.float32)
 
 
@@ -101,7 +102,7 @@ def shoulder(chest: Chest, side: Side, spacing: float) -> Strands:
 
     def line(corners: Sequence[tuple[float, float]], radius: float, dense: float) -> Strands:
         path = [(sign * x, y, -80.0) for x, y in corners]
-        return Strands.along(np.float32(path), radius, spacing, dense * anatomy.bone)
+        return Strands.along(floats(path), radius, spacing, dense * anatomy.bone)
 
     inner = (0.66 * wide, top + 30)
     tip = (0.87 * wide + reach, top + 138)
@@ -125,14 +126,14 @@ def shoulder(chest: Chest, side: Side, spacing: float) -> Strands:
 def _humerus(chest: Chest, side: Side, spacing: float) -> tuple[Strands, ...]:
     arm, sign = chest.arms[side], SIGN[side]
     top = chest.anatomy.shoulder_top
-    y = np.float32([top + 14, top + 50, top + 100, 300])
+    y = floats([top + 14, top + 50, top + 100, 300])
     x = (at_height(arm.low, y) + at_height(arm.high, y)) / 2
-    x = x - sign * np.float32([8, 4, 2, 2])
+    x = x - sign * floats([8, 4, 2, 2])
     path = np.stack([x, y, np.full_like(x, -20)], 1)
     wall = np.zeros_like(path)
-    wall[:, 0] = np.float32([15, 11, 9, 9])
+    wall[:, 0] = floats([15, 11, 9, 9])
     dense = chest.anatomy.bone
-    head = path[:1] + np.float32([[0, -5, 0], [0, 9, 0]])
+    head = path[:1] + floats([[0, -5, 0], [0, 9, 0]])
     return (
         Strands.along(path - wall, 3.0, spacing, 0.55 * dense),
         Strands.along(path + wall, 3.0, spacing, 0.55 * dense),
@@ -149,21 +150,21 @@ def vertebra(chest: Chest, level: int, crush: float = 0.0) -> Strands:
     height = 0.40 * gap / 2 * chest.scale[1] * (1 if 0 < level < len(VERTEBRAE) - 1 else 2)
     wide = (13 + 0.55 * level) * chest.scale[0]
     deep = (10 + 0.45 * level) * chest.scale[2]
-    y = np.float32(VERTEBRAE[level] * chest.scale[1])
-    middle = at_height(chest.middle, np.float32([y]))[0]
-    back = at_height(chest.back, np.float32([y]))[0]
-    plate = _PLATE * np.float32([wide, 1, deep])
+    y = floats(VERTEBRAE[level] * chest.scale[1])
+    middle = at_height(chest.middle, floats([y]))[0]
+    back = at_height(chest.back, floats([y]))[0]
+    plate = _PLATE * floats([wide, 1, deep])
     front = np.clip(plate[:, 2:] / deep, -1, 1) * 0.5 + 0.5
     lower, upper = plate.copy(), plate.copy()
     upper[:, 1:2] = -height + 2 * height * crush * front
     lower[:, 1] = height
-    wall = _WALL * np.float32([wide, height * (1 - crush / 2), deep])
+    wall = _WALL * floats([wide, height * (1 - crush / 2), deep])
     wall[:, 1] += height * crush / 2
     points = np.concatenate([upper, lower, wall, _ARCH])
-    points = points + np.float32([middle, y, back])
+    points = points + floats([middle, y, back])
     sizes = [len(plate)] * 2 + [len(wall), len(_ARCH)]
-    radius = np.repeat(np.float32([2.0, 2.0, 5.0, 3.4]), sizes)
-    volume = np.float32([17.0, 17.0, 56.0 * (1 - crush), 40.0]) * wide * deep / 250
+    radius = np.repeat(floats([2.0, 2.0, 5.0, 3.4]), sizes)
+    volume = floats([17.0, 17.0, 56.0 * (1 - crush), 40.0]) * wide * deep / 250
     mass = np.repeat(volume * chest.anatomy.bone, sizes)
     mass[-len(_ARCH) :] *= _ARCH_WEIGHT
     return Strands(points.astype(np.float32), radius, mass.astype(np.float32))
@@ -171,7 +172,7 @@ def vertebra(chest: Chest, level: int, crush: float = 0.0) -> Strands:
 
 def breastbone(chest: Chest, spacing: float) -> Strands:
     """Return the sternum as seen from the side: two tables with a spongy middle."""
-    y = np.float32([34, 60, 100, 150, 188])
+    y = floats([34, 60, 100, 150, 188])
     depth = chest.cavity["left"]
     z = at_height(depth.centre, y * chest.scale[1]) + at_height(depth.depth, y * chest.scale[1])
     parts = []
@@ -185,7 +186,9 @@ def breastbone(chest: Chest, spacing: float) -> Strands:
 def _disc() -> Float32[np.ndarray, "points 3"]:
     steps = np.linspace(-1, 1, 11)
     grid = np.stack(np.meshgrid(steps, [0.0], steps), -1).reshape(-1, 3)
-    return grid[(np.abs(grid[:, 0]) ** 3 + np.abs(grid[:, 2]) ** 3) < 1.01].astype(np.float32)
+    return floats(
+        grid[(np.abs(grid[:, 0]) ** 3 + np.abs(grid[:, 2]) ** 3) < 1.01].astype(np.float32)
+    )
 
 
 def _shell() -> Float32[np.ndarray, "points 3"]:
@@ -197,14 +200,14 @@ def _shell() -> Float32[np.ndarray, "points 3"]:
         for h, w in zip(heights, waist, strict=True)
         for t in turns
     ]
-    return np.float32(points)
+    return floats(points)
 
 
 _PLATE = _disc()
 _WALL = _shell()
-_ARCH = np.float32(
+_ARCH = floats(
     [(s * 10, -3 + k, -14 - k) for s in (-1, 1) for k in (0, 2, 4)]
     + [(s * k, -1, -24) for s in (-1, 1) for k in (14, 19, 24)]
     + [(0, 4 + k, -28 - 2.4 * k) for k in (0, 3, 6, 9)]
 )
-_ARCH_WEIGHT = np.float32([2.0] * 6 + [0.8] * 6 + [2.4] * 4)
+_ARCH_WEIGHT = floats([2.0] * 6 + [0.8] * 6 + [2.4] * 4)

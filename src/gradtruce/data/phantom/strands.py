@@ -12,7 +12,7 @@ from typing import final
 import numpy as np
 from jaxtyping import Float32
 
-from gradtruce.data.phantom.rays import Image, Points, Projection
+from gradtruce.data.phantom.rays import Image, Points, Projection, floats
 
 _MARGIN = 2.6
 """How many standard deviations of a point are drawn."""
@@ -59,7 +59,7 @@ class Strands:
         points = np.stack([np.interp(where, place, path[:, i]) for i in range(3)], 1)
         thick = np.interp(where, place, np.broadcast_to(radius, place.shape)).astype(np.float32)
         heavy = np.interp(where, place, np.broadcast_to(density, place.shape)).astype(np.float32)
-        mass = np.float32(np.pi * place[-1] / count) * thick**2 * heavy
+        mass = floats(np.pi * place[-1] / count) * thick**2 * heavy
         return cls(points.astype(np.float32), thick, mass.astype(np.float32))
 
     @classmethod
@@ -89,7 +89,7 @@ class Strands:
         seen = (column > -pad) & (column < film.size - 1 + pad)
         seen &= (row > -pad) & (row < film.size - 1 + pad) & (self.mass != 0)
         column, row, sigma = column[seen] + 2 * pad, row[seen] + 2 * pad, sigma[seen]
-        mass = self.mass[seen] / np.float32(film.pitch**2)
+        mass = self.mass[seen] / floats(film.pitch**2)
         side = film.size + 4 * pad
         reach = np.ceil(_MARGIN * sigma).astype(np.int32)
         total = np.zeros(side * side)

@@ -6,6 +6,8 @@ import numpy as np
 from jaxtyping import Float32
 from scipy import ndimage
 
+from gradtruce.data.phantom.rays import floats
+
 
 def clouds(
     seed: Sequence[int], size: int, waves: float, octaves: int = 3
@@ -30,14 +32,14 @@ def clouds(
         total += weight * _enlarge(grid, size, cells - 3)
         norm += weight**2
         weight *= 0.6
-    return total / np.float32(max(norm, 1e-6) ** 0.5 * 0.6)
+    return floats(total / floats(max(norm, 1e-6) ** 0.5 * 0.6))
 
 
 def _enlarge(
     grid: Float32[np.ndarray, "cells cells"], size: int, spans: int
 ) -> Float32[np.ndarray, "size size"]:
     """Return a grid as a smooth image: cubic B-splines, as two matrix products."""
-    place = np.linspace(0, spans, size, dtype=np.float32) * np.float32(1 - 1e-6)
+    place = np.linspace(0, spans, size, dtype=np.float32) * floats(1 - 1e-6)
     cell = place.astype(np.int32)
     t = place - cell
     basis = np.zeros((size, len(grid)), np.float32)
@@ -46,7 +48,7 @@ def _enlarge(
     basis[row, cell + 1] = (3 * t**3 - 6 * t**2 + 4) / 6
     basis[row, cell + 2] = (-3 * t**3 + 3 * t**2 + 3 * t + 1) / 6
     basis[row, np.minimum(cell + 3, len(grid) - 1)] += t**3 / 6
-    return basis @ grid @ basis.T
+    return floats(basis @ grid @ basis.T)
 
 
 def soften(

@@ -6,13 +6,13 @@ from typing import final
 import numpy as np
 from jaxtyping import Float32
 
-from gradtruce.data.phantom.anatomy import Anatomy
-from gradtruce.data.phantom.chest import SIGN, Chest, Side
-from gradtruce.data.phantom.rays import Points
+from gradtruce.data.phantom.anatomy import SIGN, Anatomy, Side
+from gradtruce.data.phantom.chest import Chest
+from gradtruce.data.phantom.rays import Points, floats
 from gradtruce.data.phantom.strands import Strands
 
 _SHARES = (0.0, 0.34, 0.67, 1.0)
-_TARGETS = np.float32(
+_TARGETS = floats(
     [
         (52, 22, -25), (80, 42, -60), (86, 50, 30), (104, 88, -20), (108, 120, 45),
         (112, 140, -55), (104, 182, 25), (84, 216, -60), (58, 226, -48), (104, 214, -15),
@@ -42,7 +42,7 @@ class Tree:
     @classmethod
     def grow(cls, rng: np.random.Generator, side: Side, forks: int = 5) -> "Tree":
         """Return random vessels; each branch forks in two, `forks` times."""
-        root = np.float32(HILUM[side])
+        root = floats(HILUM[side])
         count = len(_TARGETS)
         end = _TARGETS + rng.normal(0, 7, (count, 3))
         start = root + rng.normal(0, (4, 9, 5), (count, 3)) + 0.06 * (end - root)
@@ -54,7 +54,7 @@ class Tree:
             bend = rng.normal(0, 0.16, way.shape)
             turned = way + bend
             turned /= np.linalg.norm(turned, axis=1, keepdims=True)
-            shares = np.float32(_SHARES)[:, None, None]
+            shares = floats(_SHARES)[:, None, None]
             path = start + shares * length[:, None] * (way * (1 - shares) + turned * shares)
             branches.append(path.transpose(1, 0, 2))
             girths.append(np.stack([thick, 0.82 * thick], 1))
@@ -77,8 +77,8 @@ class Tree:
 
     def strands(self, chest: Chest, side: Side, spacing: float) -> Strands:
         """Return the vessels inside the chest's lung, points about `spacing` mm apart."""
-        scale = np.float32(chest.scale) * np.float32([SIGN[side], 1, 1])
-        corners = self.corners * scale + np.float32([chest.shift * 0.6, 0, 0])
+        scale = floats(chest.scale) * floats([SIGN[side], 1, 1])
+        corners = self.corners * scale + floats([chest.shift * 0.6, 0, 0])
         length = np.linalg.norm(corners[:, -1] - corners[:, 0], axis=1)
         parts = []
         for group in np.array_split(np.argsort(length), 5):
@@ -88,7 +88,7 @@ class Tree:
             first, last = self.radius[group, 0], self.radius[group, 1]
             radius = (first + (last - first) * share[:, :, 0]).reshape(-1)
             step = np.tile(length[group] / count, count)
-            parts.append(Strands(points, radius, np.float32(np.pi) * radius**2 * step))
+            parts.append(Strands(points, radius, floats(np.pi) * radius**2 * step))
         tree = Strands.join(parts)
         return tree.weighted(chest.lungs[side].contains(tree.points))
 
@@ -98,7 +98,7 @@ def _bezier(
 ) -> Float32[np.ndarray, "count branches 3"]:
     rest = 1 - share
     a, b, c, d = (corners[:, i] for i in range(4))
-    return rest**3 * a + 3 * rest**2 * share * b + 3 * rest * share**2 * c + share**3 * d
+    return floats(rest**3 * a + 3 * rest**2 * share * b + 3 * rest * share**2 * c + share**3 * d)
 
 
 def hilum(chest: Chest, side: Side, spacing: float) -> Strands:
@@ -109,17 +109,17 @@ def hilum(chest: Chest, side: Side, spacing: float) -> Strands:
     jitter = rng.normal(0, 2.0, (5, 3))
     down = [(x - 14, y - 4, z), (x - 2, y - 6, z), (x + 6, y + 14, z - 8), (x + 9, y + 40, z - 16)]
     up = [(x - 8, y - 2, z + 6), (x + 4, y - 18, z + 4), (x + 12, y - 38, z - 4)]
-    flip = np.float32(chest.scale) * np.float32([sign, 1, 1])
-    move = np.float32([chest.shift, 0, 0])
+    flip = floats(chest.scale) * floats([sign, 1, 1])
+    move = floats([chest.shift, 0, 0])
     return Strands.join(
         (
             Strands.along(
-                np.float32(down + jitter[:4]) * flip + move,
-                np.float32([9, 8.5, 7, 3.8]) * chest.anatomy.vessels, spacing, 0.8,
+                floats(down + jitter[:4]) * flip + move,
+                floats([9, 8.5, 7, 3.8]) * chest.anatomy.vessels, spacing, 0.8,
             ),
             Strands.along(
-                np.float32(up + jitter[:3]) * flip + move,
-                np.float32([7, 5.5, 3.2]) * chest.anatomy.vessels, spacing, 0.8,
+                floats(up + jitter[:3]) * flip + move,
+                floats([7, 5.5, 3.2]) * chest.anatomy.vessels, spacing, 0.8,
             ),
         )
     )  # fmt: skip
@@ -134,8 +134,8 @@ def airway_paths(chest: Chest) -> tuple[Points, Points, Points]:
     trachea += [(x - 3 * chest.anatomy.knob + 0.9 * push, 62.0, -21.0), carina]
     right = [carina, (-16 + push, 100.0, -24.0), (-34 + push, 124.0, -26.0)]
     left = [carina, (22 + push, 104.0, -24.0), (44 + push, 122.0, -28.0)]
-    scale = np.float32((1.0, chest.scale[1], chest.scale[2]))
-    return tuple(np.float32(path) * scale for path in (trachea, right, left))  # type: ignore[return-value]
+    scale = floats((1.0, chest.scale[1], chest.scale[2]))
+    return floats(trachea) * scale, floats(right) * scale, floats(left) * scale
 
 
 def airways(chest: Chest, spacing: float) -> Strands:
@@ -144,7 +144,7 @@ def airways(chest: Chest, spacing: float) -> Strands:
     return Strands.join(
         (
             Strands.along(trachea, 8.6, spacing, -1.0),
-            Strands.along(right, np.float32([7.5, 6.5, 5.0]), spacing, -0.9),
-            Strands.along(left, np.float32([7.0, 5.8, 4.5]), spacing, -0.9),
+            Strands.along(right, floats([7.5, 6.5, 5.0]), spacing, -0.9),
+            Strands.along(left, floats([7.0, 5.8, 4.5]), spacing, -0.9),
         )
     )

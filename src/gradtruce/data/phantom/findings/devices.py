@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from gradtruce.data.phantom.anatomy import SIGN, Side
 from gradtruce.data.phantom.canvas import METAL, SOFT, Canvas
-from gradtruce.data.phantom.chest import SIGN, Side
 from gradtruce.data.phantom.findings.place import lung_place, sides_of, stream
-from gradtruce.data.phantom.rays import LEVELS_Y, Image, Points, Stack, at_height
+from gradtruce.data.phantom.rays import LEVELS_Y, Image, Points, Stack, at_height, floats
 from gradtruce.data.phantom.strands import Strands
 from gradtruce.data.phantom.vessels import airway_paths
 from gradtruce.data.study import Finding
@@ -16,7 +16,7 @@ from gradtruce.data.study import Finding
 def _add_metal(canvas: Canvas, strands: Strands) -> Image:
     thickness = canvas.strands(strands)
     canvas.metal += thickness
-    return thickness * np.float32(METAL / SOFT)
+    return floats(thickness * floats(METAL / SOFT))
 
 
 def _wire(canvas: Canvas, path: Points, radius: float, dense: float = 1.0) -> Strands:
@@ -36,9 +36,9 @@ def _smooth(path: Points) -> Points:
 
 def _at(canvas: Canvas, corners: Sequence[tuple[float, float, float]]) -> Points:
     """Return reference places inside the middle of the chest, which moves with the heart."""
-    move = np.float32([canvas.chest.shift, 0, 0])
-    inside = np.clip(np.float32(corners)[:, 1:2] / 40, 0, 1)
-    return np.float32(corners) * np.float32(canvas.chest.scale) + move * inside
+    move = floats([canvas.chest.shift, 0, 0])
+    inside = np.clip(floats(corners)[:, 1:2] / 40, 0, 1)
+    return floats(floats(corners) * floats(canvas.chest.scale) + move * inside)
 
 
 def paint_endotracheal_tube(canvas: Canvas, finding: Finding) -> Image:
@@ -47,7 +47,7 @@ def paint_endotracheal_tube(canvas: Canvas, finding: Finding) -> Image:
     trachea = _smooth(airway_paths(canvas.chest)[0])
     tip = trachea[-1, 1] - rng.uniform(28, 52)
     path = trachea[trachea[:, 1] < tip]
-    side = np.float32([4.0, 0, 0])
+    side = floats([4.0, 0, 0])
     tube = (
         Strands.along(path - side, 1.1 * canvas.level.thin, canvas.spacing, 0.6),
         Strands.along(path + side, 1.2 * canvas.level.thin, canvas.spacing, 1.1),
@@ -102,7 +102,7 @@ def paint_pacemaker(canvas: Canvas, finding: Finding) -> Image:
     box = Stack(place[0] - half, place[0] + half, flat * place[2], flat * 3.5, 4.0, 4.0)
     case = np.minimum(box.cut(film).length, 9.0) * 0.75
     canvas.metal += case
-    corners = [tuple(place + np.float32([-12 * sign, -16, 0]))]
+    corners = [tuple(place + floats([-12 * sign, -16, 0]))]
     vein = [(sign * 60.0, 16.0, 30.0), (sign * 30, 26, 12)]
     vein += (
         [(-22.0, 56.0, 6.0), (-25, 96, 4)] if side == "right" else [(0.0, 42.0, 14.0), (-24, 76, 6)]
@@ -111,9 +111,9 @@ def paint_pacemaker(canvas: Canvas, finding: Finding) -> Image:
     ends += [[(-30.0, 150.0, 16.0), (-8, 196, 40), (44, 212, 58)]]
     leads = []
     for end in ends[: 1 + int(rng.uniform() < 0.7)][::-1]:
-        path = np.concatenate([np.float32(corners), _at(canvas, vein + end)])
+        path = np.concatenate([floats(corners), _at(canvas, vein + end)])
         leads += [_wire(canvas, path, 0.95), _tip(canvas, path)]
-    return _add_metal(canvas, Strands.join(leads)) + case * np.float32(METAL / SOFT)
+    return floats(_add_metal(canvas, Strands.join(leads)) + case * floats(METAL / SOFT))
 
 
 def _tip(canvas: Canvas, path: Points) -> Strands:
@@ -127,14 +127,14 @@ def paint_chest_tube(canvas: Canvas, finding: Finding) -> Image:
     side: Side = sides_of(finding)[0]
     sign = SIGN[side]
     end = lung_place(chest, side, "upper", rng, (0.4, 0.7))
-    y = np.float32([rng.uniform(0.62, 0.8) * chest.top[side]])
+    y = floats([rng.uniform(0.62, 0.8) * chest.top[side]])
     edge = abs(
         float(
             at_height(chest.cavity[side].high if side == "left" else chest.cavity[side].low, y)[0]
         )
     )
     start = float(y[0])
-    path = np.float32(
+    path = floats(
         [
             (sign * (edge + 70), start + 34, 20),
             (sign * (edge + 18), start + 8, 10),
@@ -143,7 +143,7 @@ def paint_chest_tube(canvas: Canvas, finding: Finding) -> Image:
             tuple(end),
         ]
     )
-    across = np.float32([4.4, 0, 0])
+    across = floats([4.4, 0, 0])
     tube = (
         _wire(canvas, path - across, 0.8, 0.6),
         _wire(canvas, path + across, 1.2, 1.0),
@@ -160,13 +160,13 @@ def paint_sternal_wires(canvas: Canvas, finding: Finding) -> Image:
     turn = np.linspace(0, 2 * np.pi, 17, dtype=np.float32)
     loops = []
     for height in np.linspace(48, 182, int(rng.integers(5, 8))):
-        y = np.float32([height * chest.scale[1]])
+        y = floats([height * chest.scale[1]])
         front = float(at_height(cavity.centre, y)[0] + at_height(cavity.depth, y)[0]) + 8
         wide, tall, lean = rng.uniform(7, 10), rng.uniform(4.5, 6.5), rng.normal(0, 0.25)
         x = wide * np.cos(turn) + rng.normal(0, 1.0)
         rise = tall * np.sin(turn) + lean * x
         loop = np.stack([x, y + rise, front + 7 * np.sin(turn)], 1).astype(np.float32)
-        knot = loop[4:6] + np.float32([[0, -3, 0], [0, 2, 0]])
+        knot = loop[4:6] + floats([[0, -3, 0], [0, 2, 0]])
         loops.append(Strands.along(loop, 1.0 * canvas.level.thin, min(canvas.spacing, 2.0)))
         loops.append(Strands.along(knot, 1.4 * canvas.level.thin, 1.5))
     return _add_metal(canvas, Strands.join(loops))

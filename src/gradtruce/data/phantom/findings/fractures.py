@@ -4,10 +4,10 @@ import numpy as np
 from scipy import ndimage
 
 from gradtruce.data.phantom import skeleton
+from gradtruce.data.phantom.anatomy import SIGN
 from gradtruce.data.phantom.canvas import BONE, SOFT, Canvas
-from gradtruce.data.phantom.chest import SIGN
 from gradtruce.data.phantom.findings.place import DEGREE, sides_of, stream
-from gradtruce.data.phantom.rays import Image, Points
+from gradtruce.data.phantom.rays import Image, Points, floats
 from gradtruce.data.phantom.strands import Strands
 from gradtruce.data.study import Finding
 
@@ -17,7 +17,7 @@ _RIBS = {"upper": (3, 4, 5), "middle": (5, 6, 7), "lower": (7, 8, 9)}
 def _replace(canvas: Canvas, before: Strands, after: Strands) -> Image:
     old, new = canvas.strands(before), canvas.strands(after)
     canvas.bone += new - old
-    trace = np.abs(new - old) * np.float32(BONE / SOFT)
+    trace = np.abs(new - old) * floats(BONE / SOFT)
     return ndimage.gaussian_filter(trace, 0.7)
 
 
@@ -33,8 +33,8 @@ def paint_rib_fracture(canvas: Canvas, finding: Finding) -> Image:
     for number in range(first, min(first + count, 11)):
         path = skeleton.rib_path(chest, side, number)
         cut = int(np.clip(place + rng.uniform(-0.03, 0.03), 0.2, 0.8) * len(path))
-        step = np.float32([-0.2 * SIGN[side], 1.0, 0.2])
-        step = step * np.float32(rng.uniform(11, 15) * (0.5 + 0.5 * level.change))
+        step = floats([-0.2 * SIGN[side], 1.0, 0.2])
+        step = step * floats(rng.uniform(11, 15) * (0.5 + 0.5 * level.change))
         gap = max(1, round(2.4 * level.thin))
         inner, outer = path[: cut - gap + 1], path[cut + gap :]
         fade = np.linspace(1, 0, len(outer), dtype=np.float32)[:, None] ** 2
@@ -66,12 +66,12 @@ def _piece(canvas: Canvas, path: Points, start: int, stop: int, moved: Points) -
 
 
 def _callus(place: Points, spacing: float, thin: float) -> Strands:
-    path = place.reshape(1, 3) + np.float32([[-1.5, 0, 0], [1.5, 0, 0]])
+    path = place.reshape(1, 3) + floats([[-1.5, 0, 0], [1.5, 0, 0]])
     return Strands.along(path, 5.5, min(spacing, 2.0), 3.2 * thin)
 
 
 def _swelling(place: Points, spacing: float) -> Strands:
-    path = place.reshape(1, 3) + np.float32([[0, -7, 0], [0, 7, 0]])
+    path = place.reshape(1, 3) + floats([[0, -7, 0], [0, 7, 0]])
     return Strands.along(path, 9.0, min(spacing, 2.0), 0.9)
 
 
@@ -82,9 +82,9 @@ def paint_clavicle_fracture(canvas: Canvas, finding: Finding) -> Image:
     rng = stream(chest.anatomy, finding)
     path = skeleton.clavicle_path(chest, side)
     cut = int(rng.uniform(0.42, 0.58) * len(path))
-    drop = np.float32([-SIGN[side] * 7, rng.uniform(15, 20), 0]) * np.float32(level.change)
+    drop = floats([-SIGN[side] * 7, rng.uniform(15, 20), 0]) * floats(level.change)
     fade = np.linspace(1, 0.35, len(path) - cut, dtype=np.float32)[:, None]
-    inner = path[:cut] - np.float32([0, 6, 0]) * np.linspace(0, 1, cut, dtype=np.float32)[:, None]
+    inner = path[:cut] - floats([0, 6, 0]) * np.linspace(0, 1, cut, dtype=np.float32)[:, None]
     pieces = (
         skeleton.clavicle(chest, inner, canvas.spacing),
         skeleton.clavicle(chest, path[cut:] + drop * fade, canvas.spacing),

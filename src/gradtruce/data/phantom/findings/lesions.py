@@ -4,12 +4,12 @@ import numpy as np
 
 from gradtruce.data.phantom.canvas import LUNG_DENSITY, Canvas
 from gradtruce.data.phantom.findings.place import Place, lung_place, sides_of, stream
-from gradtruce.data.phantom.rays import Image, Stack
+from gradtruce.data.phantom.rays import Image, Stack, floats
 from gradtruce.data.study import Finding
 
 
 def _ball(middle: Place, radius: float, stretch: tuple[float, float, float]) -> Stack:
-    return Stack.ellipsoid(middle, np.float32(stretch) * np.float32(radius))
+    return Stack.ellipsoid(middle, floats(stretch) * floats(radius))
 
 
 def paint_nodule(canvas: Canvas, finding: Finding) -> Image:
@@ -35,12 +35,12 @@ def paint_mass(canvas: Canvas, finding: Finding) -> Image:
     total = np.zeros_like(canvas.tissue)
     warp = 1.6 * canvas.clouds([chest.anatomy.seed, 17], 16.0)
     for _ in range(5):
-        lobe = middle + np.float32(rng.normal(0, 0.3 * radius, 3))
+        lobe = middle + floats(rng.normal(0, 0.3 * radius, 3))
         ball = _ball(lobe, 0.74 * radius, (1.0, 1.0, 1.0))
         total = np.maximum(total, ball.cut(canvas.film, warp).length)
-    total = total * np.float32(canvas.level.opacity * 1.15)
+    total = total * floats(canvas.level.opacity * 1.15)
     canvas.tissue += total
-    return total
+    return floats(total)
 
 
 def paint_cavity(canvas: Canvas, finding: Finding) -> Image:
@@ -51,7 +51,7 @@ def paint_cavity(canvas: Canvas, finding: Finding) -> Image:
     radius = (finding.size or 35.0) / 2
     wall = max(0.26 * radius, 1.1 * canvas.film.pitch)
     outer = _ball(middle, radius + 1, (1.0, 1.0, 1.0)).cut(canvas.film).length
-    inner = _ball(middle + np.float32([0.5, -1, 0]), radius - wall, (1, 1, 1)).cut(canvas.film)
+    inner = _ball(middle + floats([0.5, -1, 0]), radius - wall, (1, 1, 1)).cut(canvas.film)
     hole = inner.length
     if rng.uniform() < 0.5:
         level = middle[1] + 0.25 * radius
@@ -59,4 +59,4 @@ def paint_cavity(canvas: Canvas, finding: Finding) -> Image:
     total = canvas.level.opacity * 1.5 * (outer - hole)
     canvas.tissue += total
     canvas.gas += LUNG_DENSITY * hole
-    return total
+    return floats(total)

@@ -3,10 +3,10 @@
 import numpy as np
 from jaxtyping import Float32
 
+from gradtruce.data.phantom.anatomy import SIGN, Side
 from gradtruce.data.phantom.canvas import Canvas
-from gradtruce.data.phantom.chest import SIGN, Side
 from gradtruce.data.phantom.findings.place import DEGREE, Place, lung_place, sides_of, stream
-from gradtruce.data.phantom.rays import Image, Points, Stack, at_height
+from gradtruce.data.phantom.rays import Image, Points, Stack, at_height, floats
 from gradtruce.data.phantom.strands import Strands
 from gradtruce.data.phantom.vessels import HILUM, Tree
 from gradtruce.data.study import Finding
@@ -29,9 +29,9 @@ def _cloud(
     They thin out towards the outline: evenly for `soft` 0, the more the larger it is.
     """
     warp = rough * canvas.clouds([canvas.chest.anatomy.seed, 23, int(side == "left")], 40.0)
-    blob = Stack.ellipsoid(middle, np.float32(radii)).cut(canvas.film, warp)
+    blob = Stack.ellipsoid(middle, floats(radii)).cut(canvas.film, warp)
     along = radii[0] if canvas.film.is_lateral else radii[2]
-    return canvas.inside(side, blob) * (blob.length / (2 * along)) ** np.float32(soft)
+    return floats(canvas.inside(side, blob) * (blob.length / (2 * along)) ** floats(soft))
 
 
 def paint_haze(canvas: Canvas, finding: Finding) -> Image:
@@ -64,7 +64,7 @@ def paint_interstitial(canvas: Canvas, finding: Finding) -> Image:
         length = np.tile(np.linalg.norm(turn, axis=1) / 3, 6).astype(np.float32)
         net = Strands(points, radius, 3.1 * radius**2 * length * (1.7 + 0.9 * degree))
         inside = canvas.chest.lungs[side].contains(points)
-        total += canvas.strands(net.weighted(inside * np.float32(level.opacity)))
+        total += canvas.strands(net.weighted(inside * floats(level.opacity)))
     total += 0.05 * (1 + degree) * canvas.aeration * level.opacity
     canvas.fluid += total
     return total
@@ -109,10 +109,10 @@ def _septal_lines(canvas: Canvas, side: Side, degree: float, rng: np.random.Gene
     parts = []
     for _ in range(int(7 + 9 * degree)):
         y = rng.uniform(0.66, 1.06) * chest.top[side]
-        edge = at_height(cavity.high if side == "left" else cavity.low, np.float32([y]))[0]
+        edge = at_height(cavity.high if side == "left" else cavity.low, floats([y]))[0]
         length, depth = rng.uniform(13, 22), rng.uniform(-30, 25)
         path = [(edge - sign * 2, y, depth), (edge - sign * length, y - rng.uniform(0, 3), depth)]
-        parts.append(Strands.along(np.float32(path), 0.85 * canvas.level.thin, canvas.spacing, 2.6))
+        parts.append(Strands.along(floats(path), 0.85 * canvas.level.thin, canvas.spacing, 2.6))
     return Strands.join(parts)
 
 
@@ -128,7 +128,7 @@ def paint_consolidation(canvas: Canvas, finding: Finding) -> Image:
         dense = (1.5 + 0.9 * degree) * canvas.level.opacity
         total += dense * _cloud(canvas, side, middle, radii, 12.0, 0.9)
         bronchi = Tree.of(chest.anatomy, side).strands(chest, side, canvas.spacing)
-        near = Stack.ellipsoid(middle, np.float32(radii)).contains(bronchi.points)
+        near = Stack.ellipsoid(middle, floats(radii)).contains(bronchi.points)
         open_ones = near * (bronchi.radius > 0.9)
         canvas.gas += canvas.strands(bronchi.weighted(1.2 * open_ones))
     canvas.fluid += total
@@ -144,7 +144,7 @@ def paint_pneumonia(canvas: Canvas, finding: Finding) -> Image:
         reach = 19 + 8 * degree
         for _ in range(int(8 + 5 * degree)):
             size = rng.uniform(11, 19)
-            patch = middle + np.float32(rng.normal(0, reach, 3) * (0.9, 0.9, 1.2))
+            patch = middle + floats(rng.normal(0, reach, 3) * (0.9, 0.9, 1.2))
             radii = (size, size, 1.6 * size)
             total += rng.uniform(0.5, 1.0) * _cloud(canvas, side, patch, radii, 7.0, 0.9)
     grain = canvas.clouds([canvas.chest.anatomy.seed, 13], 13.0)
@@ -165,9 +165,9 @@ def paint_bands(canvas: Canvas, finding: Finding) -> Image:
             half = rng.uniform(26, 34) + 6 * degree
             tilt = SIGN[side] * rng.uniform(-0.1, 0.35)
             path = _band(middle, half, tilt, float(rng.uniform(-2, 3)))
-            thick = np.float32([1.2, 2.6, 3.0, 2.6, 1.2]) * (0.8 + 0.25 * canvas.level.thin)
+            thick = floats([1.2, 2.6, 3.0, 2.6, 1.2]) * (0.8 + 0.25 * canvas.level.thin)
             for forward in (-14, 0, 14):
-                moved = path + np.float32([0, 0.06 * forward, forward])
+                moved = path + floats([0, 0.06 * forward, forward])
                 parts.append(Strands.along(moved, thick, canvas.spacing, 1.5))
     bands = Strands.join(parts)
     total = canvas.strands(bands) * canvas.level.opacity
@@ -202,4 +202,4 @@ def paint_collapse(canvas: Canvas, finding: Finding) -> Image:
     share = 1 / (1 + np.exp(-np.clip(inside, -20, 20)))
     total = 1.5 * canvas.level.opacity * share * canvas.air[side]
     canvas.fluid += total
-    return total.astype(np.float32)
+    return floats(total.astype(np.float32))

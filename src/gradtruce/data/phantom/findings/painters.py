@@ -8,7 +8,7 @@ import numpy as np
 
 from gradtruce.data.phantom.canvas import Canvas
 from gradtruce.data.phantom.findings import devices, fractures, lesions, opacities, pleura
-from gradtruce.data.phantom.rays import Image
+from gradtruce.data.phantom.rays import Image, floats
 from gradtruce.data.study import Finding, Region
 
 Painter = Callable[[Canvas, Finding], Image]
@@ -19,7 +19,7 @@ def outline_heart(canvas: Canvas, finding: Finding) -> Image:  # noqa: ARG001 - 
     """Return the shadow of the heart, which is already enlarged."""
     heart = canvas.cut(canvas.chest.heart)
     hidden = sum(heart.overlap(canvas.cut(dome)) for dome in canvas.chest.domes.values())
-    return np.maximum(heart.length - hidden, 0)
+    return floats(np.maximum(heart.length - hidden, 0))
 
 
 def outline_mediastinum(canvas: Canvas, finding: Finding) -> Image:  # noqa: ARG001 - a painter
@@ -27,7 +27,7 @@ def outline_mediastinum(canvas: Canvas, finding: Finding) -> Image:  # noqa: ARG
     shadow = canvas.cut(canvas.chest.mediastinum).length
     shadow = np.maximum(shadow, canvas.cut(canvas.chest.knob).length)
     scale, y = canvas.chest.scale[1], canvas.film.y
-    return shadow * ((y > 10 * scale) & (y < 112 * scale))
+    return floats(shadow * ((y > 10 * scale) & (y < 112 * scale)))
 
 
 PAINTERS: Final[Mapping[str, Painter]] = MappingProxyType(

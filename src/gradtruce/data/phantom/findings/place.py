@@ -8,10 +8,10 @@ from zlib import crc32
 import numpy as np
 from jaxtyping import Float32
 
-from gradtruce.data.phantom.anatomy import Anatomy
-from gradtruce.data.phantom.chest import SIGN, Chest, Side
+from gradtruce.data.phantom.anatomy import SIGN, Anatomy, Side
+from gradtruce.data.phantom.chest import Chest
 from gradtruce.data.phantom.level import Level
-from gradtruce.data.phantom.rays import at_height
+from gradtruce.data.phantom.rays import at_height, floats
 from gradtruce.data.study import Finding
 
 Place = Float32[np.ndarray, " 3"]
@@ -63,7 +63,7 @@ def lung_place(
     `across` bounds its share of the way from the heart's border to the chest wall.
     """
     first, last = _ZONES[zone]
-    y = np.float32([rng.uniform(first, last) * chest.top[side]])
+    y = floats([rng.uniform(first, last) * chest.top[side]])
     sign = SIGN[side]
     outer = abs(float(at_height(_edge(chest, side), y)[0]))
     inner = 12.0

@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from gradtruce.data.phantom.anatomy import SIGN, Side
 from gradtruce.data.phantom.canvas import LUNG_DENSITY, Canvas
-from gradtruce.data.phantom.chest import SIGN, Side
 from gradtruce.data.phantom.findings.place import DEGREE, sides_of, stream
-from gradtruce.data.phantom.rays import LEVELS_Y, Image, at_height
+from gradtruce.data.phantom.rays import LEVELS_Y, Image, at_height, floats
 from gradtruce.data.phantom.strands import Strands
 from gradtruce.data.study import Finding
 
@@ -29,7 +29,7 @@ def paint_pneumothorax(canvas: Canvas, finding: Finding) -> Image:
         line *= 0.0
     canvas.tissue += line
     bare = np.where(kept < 0.3 * cavity.length, free, 0.0) + 20 * line
-    return bare.astype(np.float32)
+    return floats(bare.astype(np.float32))
 
 
 def paint_effusion(canvas: Canvas, finding: Finding) -> Image:
@@ -77,7 +77,7 @@ def paint_thickening(canvas: Canvas, finding: Finding) -> Image:
         gap = _from_wall(canvas, side)
         total += 1.8 * share * np.maximum(rind, 0) * np.clip(1.6 - gap / (2 * thick), 0, 1)
         total += canvas.strands(_plaques(canvas, side, rng, degree))
-    total *= np.float32(canvas.level.opacity)
+    total *= floats(canvas.level.opacity)
     canvas.fluid += total
     return total
 
@@ -85,9 +85,11 @@ def paint_thickening(canvas: Canvas, finding: Finding) -> Image:
 def _from_wall(canvas: Canvas, side: Side) -> Image:
     film, cavity = canvas.film, canvas.chest.cavity[side]
     if film.is_lateral:
-        return at_height(cavity.depth, film.y) - np.abs(film.u + at_height(cavity.centre, film.y))
+        return floats(
+            at_height(cavity.depth, film.y) - np.abs(film.u + at_height(cavity.centre, film.y))
+        )
     edge = at_height(cavity.high if side == "left" else cavity.low, film.y)
-    return np.abs(edge) - film.u * SIGN[side]
+    return floats(np.abs(edge) - film.u * SIGN[side])
 
 
 def _plaques(canvas: Canvas, side: Side, rng: np.random.Generator, degree: float) -> Strands:

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from gradtruce.data.phantom.anatomy import Anatomy
-from gradtruce.data.phantom.chest import SIGN, Changes, Side
+from gradtruce.data.phantom.anatomy import SIGN, Anatomy, Side
+from gradtruce.data.phantom.chest import Changes
 from gradtruce.data.phantom.findings.place import DEGREE, level_for, sides_of, stream
 from gradtruce.data.phantom.level import Level
 from gradtruce.data.study import Finding
