@@ -90,6 +90,16 @@ def test_exif_orientation_is_applied(tmp_path):
     assert pixels[37, 2] < 50
 
 
+def test_unreadable_orientation_is_no_guess(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = save(tmp_path / "a.jpg", Image.new("L", (40, 20)), exif=exif)
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"\x01\x12\x00\x03", b"\x01\x12\x00\x0c"))
+    with pytest.raises(ValueError, match=r"a\.jpg: damaged image"):
+        read_grey(path)
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"a\.png: there is no such image file"):
         read_grey(tmp_path / "a.png")

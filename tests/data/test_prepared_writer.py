@@ -125,20 +125,26 @@ import resource, sys
 import numpy as np
 from gradtruce.data.prepared import PreparedWriter
 from gradtruce.data.study import Study, View
-resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), int(sys.argv[3])))
 film = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
 try:
     with PreparedWriter(sys.argv[1], name="big", source="noise") as writer:
-        for i in range(1000):
-            writer.add(Study(f"s{i}", f"p{i}", "train", (View(film, "frontal"),), "Clear."))
+        for i in range(int(sys.argv[2])):
+            split = ("train", "val", "test")[i % 3]
+            writer.add(Study(f"s{i}", f"p{i}", split, (View(film, "frontal"),), "Clear."))
 except OSError as error:
     print(error)
 """
 
 
-def test_a_disk_that_takes_no_more_leaves_nothing_and_says_so(tmp_path):
+@pytest.mark.parametrize(
+    ("studies", "file_bytes"),
+    [("1000", "200000"), ("60", "50000")],
+    ids=["while adding", "while closing"],
+)
+def test_a_disk_that_takes_no_more_leaves_nothing_and_says_so(tmp_path, studies, file_bytes):
     done = subprocess.run(
-        [sys.executable, "-c", FILL_A_SMALL_DISK, str(tmp_path / "set")],
+        [sys.executable, "-c", FILL_A_SMALL_DISK, str(tmp_path / "set"), studies, file_bytes],
         capture_output=True,
         text=True,
         check=True,

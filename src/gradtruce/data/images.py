@@ -20,7 +20,7 @@ SHORT_SIDE = 256
 _FORMATS = ("PNG", "JPEG")
 _DAMAGED = (  # what pillow's readers raise on damaged files
     *(OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, KeyError),
-    *(AttributeError, OverflowError, struct.error, zlib.error),
+    *(AttributeError, OverflowError, struct.error, zlib.error, UserWarning),
 )
 _FULL_SCALE = 65_535
 
@@ -86,24 +86,23 @@ class _UnfitImageError(Exception):
 
 def _read(stream: BinaryIO, path: Path, short_side: int) -> UInt8[np.ndarray, "height width"]:
     try:
-        with _opened(stream) as image:
-            _refuse_bomb(image, path)
-            return _shrunk(_grey(image, path), short_side)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # unreadable EXIF: which side is up?
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # ours is lower
+            with Image.open(stream, formats=_FORMATS) as image:
+                _refuse_bomb(image, path)
+                return _shrunk(_grey(image, path), short_side)
     except _UnfitImageError as error:
         raise ValueError(str(error)) from None
     except UnidentifiedImageError:
-        raise ValueError(f"{path}: not a PNG or JPEG image, or a damaged one; replace it or leave it out") from None
+        raise ValueError(
+            f"{path}: not a PNG or JPEG image, or a damaged one; replace it or leave it out"
+        ) from None
     except Image.DecompressionBombError:
         raise ValueError(_bomb_message(path)) from None
     except _DAMAGED as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ValueError(f"{path}: damaged image ({reason}); replace it or leave it out") from error
-
-
-def _opened(stream: BinaryIO) -> Image.Image:
-    with warnings.catch_warnings():  # our own limit is the lower one
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        return Image.open(stream, formats=_FORMATS)
 
 
 def _refuse_bomb(image: Image.Image, path: Path) -> None:

@@ -1,7 +1,7 @@
 """From a split of a prepared set to batches, in an order that depends on seed and epoch alone."""
 
 from collections.abc import Iterator
-from typing import Literal, final
+from typing import final
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerFast
 from gradtruce.data.batch import Batch
 from gradtruce.data.prepared import PreparedSplit
 from gradtruce.data.study import View
-from gradtruce.data.text import clean
+from gradtruce.data.text import CleaningMode, clean
 from gradtruce.data.tokenizer import encode
 from gradtruce.data.transforms import Augmentation, ImageProcessor, stack_views
 
@@ -74,7 +74,7 @@ class Loader:
         *,
         batch_size: int,
         max_tokens: int,
-        cleaning: Literal["r2gen", "clean"] = "clean",
+        cleaning: CleaningMode = "clean",
         augmentation: Augmentation | None = None,
         shuffle: bool = False,
         drop_last: bool = False,

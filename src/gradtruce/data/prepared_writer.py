@@ -8,7 +8,6 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any, final
 
 import pyarrow as pa
@@ -81,19 +80,17 @@ class PreparedWriter:
         """Make the temporary folder."""
         if self._folder.exists() or self._folder.is_symlink():
             raise FileExistsError(f"{self._folder} exists; remove it or give another folder")
-        with _naming_target(self._folder):
-            missing = [p for p in self._folder.parents if not p.exists()]
-            self._folder.parent.mkdir(parents=True, exist_ok=True)
-            self._made_parents = missing
-            self._temporary.mkdir()
+        try:
+            with _naming_target(self._folder):
+                self._made_parents = [p for p in self._folder.parents if not p.exists()]
+                self._folder.parent.mkdir(parents=True, exist_ok=True)
+                self._temporary.mkdir()
+        except BaseException:
+            self._abandon()
+            raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Rename the temporary folder to its target, or remove it after an error."""
         if kind is not None:
             self._abandon()
