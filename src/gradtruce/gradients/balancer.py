@@ -2,8 +2,8 @@
 
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Protocol, final, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
@@ -12,7 +12,8 @@ from torch import Tensor, nn
 Needs = Literal["losses", "norms", "gramian", "blocks"]
 
 
-@dataclass(frozen=True, eq=False)
+@final
+@dataclass(frozen=True, eq=False, init=False)
 class TaskStatistics:
     """What a balancer sees of one step.
 
@@ -28,27 +29,41 @@ class TaskStatistics:
         step: Number of completed updates.
         epoch: Set by the training loop; `None` where it was not.
         generator: Random numbers, the same on all ranks; `None` where no seed was given.
+
+    >>> TaskStatistics(torch.eye(2)).weights
+    tensor([1., 1.])
     """
 
     gramian: Float[Tensor, "*blocks tasks tasks"]
-    losses: Float[Tensor, " tasks"] = field(default=None)  # type: ignore[assignment] # set below
-    weights: Float[Tensor, " tasks"] = field(default=None)  # type: ignore[assignment] # set below
-    active: Bool[Tensor, " tasks"] = field(default=None)  # type: ignore[assignment] # set below
-    step: int = 0
-    epoch: int | None = None
-    generator: torch.Generator | None = None
+    losses: Float[Tensor, " tasks"]
+    weights: Float[Tensor, " tasks"]
+    active: Bool[Tensor, " tasks"]
+    step: int
+    epoch: int | None
+    generator: torch.Generator | None
 
-    def __post_init__(self) -> None:
-        """Fill in the defaults, which depend on the Gramian's size, dtype and device."""
-        tasks = self.gramian.shape[-1]
-        like = {"dtype": self.gramian.dtype, "device": self.gramian.device}
-        if self.losses is None:
-            object.__setattr__(self, "losses", torch.full((tasks,), torch.nan, **like))
-        if self.weights is None:
-            object.__setattr__(self, "weights", torch.ones(tasks, **like))
-        if self.active is None:
-            everyone = torch.ones(tasks, dtype=torch.bool, device=self.gramian.device)
-            object.__setattr__(self, "active", everyone)
+    def __init__(
+        self,
+        gramian: Float[Tensor, "*blocks tasks tasks"],
+        losses: Float[Tensor, " tasks"] | None = None,
+        weights: Float[Tensor, " tasks"] | None = None,
+        active: Bool[Tensor, " tasks"] | None = None,
+        step: int = 0,
+        epoch: int | None = None,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        like = gramian.new_empty(gramian.shape[-1])
+        fields = {
+            "gramian": gramian,
+            "losses": torch.full_like(like, torch.nan) if losses is None else losses,
+            "weights": torch.ones_like(like) if weights is None else weights,
+            "active": torch.ones_like(like, dtype=torch.bool) if active is None else active,
+            "step": step,
+            "epoch": epoch,
+            "generator": generator,
+        }
+        for name, value in fields.items():
+            object.__setattr__(self, name, value)  # the only way into a frozen class
 
 
 class Balancer(nn.Module):
@@ -61,16 +76,21 @@ class Balancer(nn.Module):
         name: The name used in configurations, such as "came_grad".
         needs: "losses": one backward pass of Σ a_k L_k serves; "norms": the Gramian's diagonal;
             "gramian": all of it; "blocks": one Gramian a parameter block.
+        is_fixed: True where the coefficients depend on nothing of the batch, not even its losses
+            or active tasks; then each micro-batch costs one backward pass as well.
     """
 
     name: ClassVar[str]
     needs: ClassVar[Needs]
+    is_fixed: ClassVar[bool]
     known: ClassVar[dict[str, type["Balancer"]]] = {}
 
-    def __init_subclass__(cls, *, name: str, needs: Needs = "gramian", **kwargs: Any) -> None:
+    def __init_subclass__(
+        cls, *, name: str, needs: Needs = "gramian", is_fixed: bool = False, **kwargs: Any
+    ) -> None:
         """Register the balancer under the name that configurations use."""
         super().__init_subclass__(**kwargs)
-        cls.name, cls.needs = name, needs
+        cls.name, cls.needs, cls.is_fixed = name, needs, is_fixed
         Balancer.known[name] = cls
 
     def bind(self, tasks: Sequence[str]) -> None:  # most balancers keep nothing
@@ -79,6 +99,14 @@ class Balancer(nn.Module):
     @abstractmethod
     def coefficients(self, step: TaskStatistics) -> Float[Tensor, "*blocks tasks"]:
         """Return a, one coefficient a task; the engine overwrites those of inactive tasks."""
+
+
+@runtime_checkable
+class Flagging(Protocol):
+    """A balancer that has something to say about its last coefficients."""
+
+    def flags(self) -> dict[str, Bool[Tensor, ""]]:
+        """Return facts about the last coefficients for the record, such as "gain_capped"."""
 
 
 @runtime_checkable
@@ -93,8 +121,14 @@ class AfterStep(Protocol):
 class RowTransform(Protocol):
     """A balancer that changes the task gradients before they are combined (GradDrop)."""
 
-    def transform(self, rows: Sequence[Sequence[Tensor]], generator: torch.Generator) -> None:
-        """Change the task gradients in place; `rows[k][i]` is ∂L_k / ∂parameter i."""
+    def transform(
+        self, rows: Sequence[Sequence[Tensor | None]], generator: torch.Generator
+    ) -> None:
+        """Change the task gradients in place.
+
+        `rows[k][i]` is ∂L_k / ∂parameter i over the parameters in scope, `None` where task k does
+        not reach it. The Gramian and the record speak of the rows as this leaves them.
+        """
 
 
 @runtime_checkable

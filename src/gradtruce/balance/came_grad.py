@@ -1,0 +1,198 @@
+"""CAME-Grad: rectify the mean direction, enhance its magnitude, fuse with the joint gradient."""
+
+import math
+from typing import final
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from gradtruce.gradients.balancer import Balancer, TaskStatistics
+from gradtruce.gradients.faces import NOISE
+from gradtruce.gradients.simplex import dual_weights
+
+INACTIVE = 1e-12  # norm of a row in units of the largest, at or below which it says nothing
+
+
+@final
+class CAMEGrad(Balancer, name="came_grad"):
+    """Rectify conflicts, restore magnitude (Conflict-Averse Magnitude-Enhanced Gradient Descent).
+
+    With g_k the unweighted task gradients, g0 their mean and g_joint = Σ λ_k g_k:
+
+    1. `rectify`: d = g0 + (ρ‖g0‖/‖g_w‖)·g_w, the direction within ρ‖g0‖ of g0 whose smallest inner
+       product with a task gradient is largest (the dual of CAGrad, solved exactly);
+    2. `enhance`: scale d to the norm κ‖g_joint‖;
+    3. `fuse`: (1 − ν)·enhanced + ν·κ·g_joint.
+
+    Everything happens in coefficients, which are never negative: each step is a weighted sum of the
+    losses, with weights chosen by geometry. The result does not depend on the scale of the
+    gradients.
+
+    The paper's code is not public and its text leaves the weights' place open. Here λ enters
+    g_joint alone; `fold_weights=True` is the second reading, λ folded into the rows beforehand.
+    Where the rows nearly cancel, ‖g_joint‖/‖d‖ would explode in the first reading; it is capped at
+    `max_gain`·Σλ, and the record's flag "gain_capped" says so. Where the dual's optimum is a
+    mixture of norm zero its direction is undefined: then d = g0, flag "stationary".
+
+    Args:
+        radius: ρ, share of ‖g0‖ by which the direction may leave the mean gradient; at least 0.
+        gain: κ, norm of the update in units of ‖g_joint‖ before fusion; above 0. Under Adam and
+            AdamW without clipping a constant gain changes nothing.
+        fusion: ν, share of the joint gradient, from 0 to 1.
+        fold_weights: Whether λ scales the task gradients before stage 1.
+        max_gain: Cap of stage 2, in units of Σλ; above 0.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    >>> gramian = torch.tensor([[1.0, -0.5], [-0.5, 4.0]], dtype=torch.float64)
+    >>> CAMEGrad(radius=0.5, gain=1.5, fusion=0.2).coefficients(TaskStatistics(gramian))
+    tensor([2.2596, 1.2798], dtype=torch.float64)
+    """
+
+    gain_capped: Tensor
+    stationary: Tensor
+
+    def __init__(
+        self,
+        radius: float = 0.5,
+        gain: float = 1.5,
+        fusion: float = 0.2,
+        *,
+        fold_weights: bool = False,
+        max_gain: float = 10.0,
+    ) -> None:
+        super().__init__()
+        _require(0 <= radius < math.inf, "radius must be at least 0", radius)
+        _require(0 < gain < math.inf, "gain must be above 0", gain)
+        _require(0 <= fusion <= 1, "fusion must be from 0 to 1", fusion)
+        _require(max_gain > 0, "max_gain must be above 0", max_gain)
+        self.radius, self.gain, self.fusion = radius, gain, fusion
+        self.fold_weights, self.max_gain = fold_weights, max_gain
+        self.register_buffer("gain_capped", torch.tensor(False), persistent=False)
+        self.register_buffer("stationary", torch.tensor(False), persistent=False)
+
+    def coefficients(self, step: TaskStatistics) -> Float[Tensor, "*blocks tasks"]:
+        """Return a; λ for tasks that are inactive or whose row is below 1e-12 of the largest."""
+        gramian, weights = step.gramian.to(torch.float64), step.weights.to(torch.float64)
+        joint = torch.ones_like(weights) if self.fold_weights else weights
+        if self.fold_weights:
+            gramian = gramian * weights.outer(weights)
+        active = step.active & significant(gramian)
+        joint = joint * active
+        direction, self.stationary = rectify(gramian, self.radius, active)
+        enhanced, self.gain_capped = enhance(
+            direction, gramian, joint, gain=self.gain, max_gain=self.max_gain
+        )
+        fused = fuse(enhanced, self.gain * joint, self.fusion)
+        return torch.where(active, fused * weights if self.fold_weights else fused, weights)
+
+    def flags(self) -> dict[str, Bool[Tensor, ""]]:
+        """Return whether the gain was capped, and whether the direction fell back on the mean."""
+        return {"gain_capped": self.gain_capped.any(), "stationary": self.stationary.any()}
+
+
+def significant(gramian: Float[Tensor, "*blocks tasks tasks"]) -> Bool[Tensor, "*blocks tasks"]:
+    """Return which rows are larger than 1e-12 of the largest.
+
+    >>> significant(torch.diag(torch.tensor([1.0, 0.0])))
+    tensor([ True, False])
+    """
+    squares = gramian.diagonal(dim1=-2, dim2=-1)
+    return ~(squares <= INACTIVE**2 * squares.amax(-1, keepdim=True))  # NaN must go through
+
+
+def rectify(
+    gramian: Float[Tensor, "*blocks tasks tasks"],
+    radius: float,
+    active: Bool[Tensor, "*blocks tasks"] | None = None,
+) -> tuple[Float[Tensor, "*blocks tasks"], Bool[Tensor, "*blocks"]]:
+    """Return stage 1: coefficients of d = g0 + (ρ‖g0‖/‖g_w‖)·g_w, and whether d fell back on g0.
+
+    It does where ‖g_w‖ is below 1e-6 of the largest row, so that its direction is noise.
+
+    Args:
+        gramian: G.
+        radius: ρ; 0 returns the mean, which is how stage 1 is left out.
+        active: Tasks that count, in the mean too; all by default.
+
+    >>> opposite = torch.tensor([[1.0, -2.0], [-2.0, 4.0]], dtype=torch.float64)
+    >>> direction, stationary = rectify(opposite, 0.5)
+    >>> direction, bool(stationary)
+    (tensor([0.7500, 0.5000], dtype=torch.float64), False)
+    """
+    if active is None:
+        active = torch.ones(gramian.shape[:-1], dtype=torch.bool, device=gramian.device)
+    gramian = gramian.to(torch.float64).masked_fill(
+        ~(active.unsqueeze(-1) & active.unsqueeze(-2)), 0
+    )
+    mean = active / active.sum(-1, keepdim=True).clamp_min(1).to(gramian)
+    reach = radius * norm(gramian, mean)
+    w = dual_weights(gramian, mean, radius, active)
+    length = norm(gramian, w)
+    largest = gramian.diagonal(dim1=-2, dim2=-1).amax(-1).sqrt()
+    stationary = (length <= NOISE * largest) & (reach > 0)
+    step = torch.where(stationary | (reach == 0), 0.0, reach / length)
+    return mean + step.unsqueeze(-1) * w, stationary
+
+
+def enhance(
+    direction: Float[Tensor, "*blocks tasks"],
+    gramian: Float[Tensor, "*blocks tasks tasks"],
+    joint: Float[Tensor, " tasks"],
+    *,
+    gain: float,
+    max_gain: float,
+) -> tuple[Float[Tensor, "*blocks tasks"], Bool[Tensor, "*blocks"]]:
+    """Return stage 2: the direction scaled to the norm κ‖g_joint‖, and whether the cap was reached.
+
+    Args:
+        direction: Coefficients of the direction.
+        gramian: G.
+        joint: λ, the coefficients of the joint gradient; 0 for tasks that do not count.
+        gain: κ.
+        max_gain: The ratio ‖g_joint‖/‖direction‖ is at most this, times Σλ.
+
+    >>> G, joint = torch.eye(2), torch.tensor([1.0, 1.0])
+    >>> enhance(torch.tensor([0.5, 0.5]), G, joint, gain=1.5, max_gain=10.0)
+    (tensor([1.5000, 1.5000]), tensor(False))
+    """
+    cap = max_gain * joint.sum(-1)
+    length = norm(gramian, direction)
+    ratio = norm(gramian, joint.expand_as(direction)) / length
+    capped = ratio > cap
+    ratio = torch.where(capped | (length == 0), cap, ratio)
+    return gain * ratio.unsqueeze(-1) * direction, capped
+
+
+def fuse(
+    direction: Float[Tensor, "*blocks tasks"],
+    joint: Float[Tensor, "*#blocks tasks"],
+    fusion: float,
+) -> Float[Tensor, "*blocks tasks"]:
+    """Return stage 3: (1 − ν)·direction + ν·joint.
+
+    CAME-Grad passes κλ as `joint`. Leaving out stage 2 is `fuse(rectified, λ, ν)`.
+
+    >>> fuse(torch.tensor([1.0, 3.0]), torch.tensor([1.0, 1.0]), 0.5)
+    tensor([1., 2.])
+    """
+    return (1 - fusion) * direction + fusion * joint
+
+
+def norm(
+    gramian: Float[Tensor, "*blocks tasks tasks"], coefficients: Float[Tensor, "*blocks tasks"]
+) -> Float[Tensor, "*blocks"]:
+    """Return ‖Jᵀa‖ = √(aᵀGa).
+
+    >>> norm(torch.eye(2), torch.tensor([3.0, 4.0]))
+    tensor(5.)
+    """
+    products = (gramian @ coefficients.unsqueeze(-1)).squeeze(-1)
+    return (coefficients * products).sum(-1).clamp_min(0.0).sqrt()
+
+
+def _require(holds: bool, message: str, found: float) -> None:
+    if not holds:
+        raise ValueError(f"{message}, got {found}")

@@ -1,0 +1,161 @@
+"""Which parameters the Gramian sees and the coefficients act on."""
+
+from collections.abc import Sequence
+from typing import Any, Literal, final
+
+import torch
+from torch import Tensor
+
+ScopeRule = Literal["shared", "all"]
+LAST_DOUBLING = 1024  # reads come after steps 2, 4, 8 … up to this one,
+READ_EVERY = 1000  # and every so many steps from there on
+LAST_CHANCE = 64  # step by which two tasks must have met in some parameter
+_NAMED = 3  # parameters named in a note before "and n more"
+
+
+@final
+class Scope:
+    """Finds the parameters that at least two tasks reach, from the rows of their gradients.
+
+    A task reaches a parameter once its row has been non-zero: compiled models fill rows of zeros,
+    and zero-initialised layers start at zero. What has been non-zero is kept in flags on the device
+    and read by the host only when a task appears for the first time (step 1, for most), and after
+    the steps that `is_read_after` tells. The scope widens, and never narrows.
+
+    Args:
+        names: Names of all parameters.
+        tasks: Names of all tasks.
+        rule: "shared" or "all".
+        chosen: Places of the parameters that the user chose instead.
+        may_be_empty: Whether no shared parameter is no error, as where the scope is only looked at.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        tasks: Sequence[str],
+        *,
+        rule: ScopeRule,
+        chosen: Sequence[int] | None = None,
+        may_be_empty: bool = False,
+    ) -> None:
+        self._names, self._tasks, self._may_be_empty = names, tasks, may_be_empty
+        self.rule: Literal["shared", "all", "chosen"] = rule if chosen is None else "chosen"
+        self.members = [rule == "all" and chosen is None] * len(names)
+        for place in chosen or ():
+            self.members[place] = True
+        self._seen: set[int] = set()  # tasks that have had a graph
+        self._touched = [[False] * len(names) for _ in tasks]  # had a row, be it of zeros
+        self._reached = [[False] * len(names) for _ in tasks]  # had a non-zero row, as last read
+        self._flags: dict[tuple[int, int], Tensor] = {}
+
+    @property
+    def is_found(self) -> bool:
+        """Whether the scope comes from the rows."""
+        return self.rule == "shared"
+
+    def watch(self, rows: Sequence[Sequence[Tensor | None]]) -> None:
+        """Note on the device which rows are non-zero, where that is not known yet."""
+        if not self.is_found:
+            return
+        for task, row in enumerate(rows):
+            for place, gradient in enumerate(row):
+                if gradient is not None and not self._reached[task][place]:
+                    self._touched[task][place] = True
+                    flag, key = gradient.any(), (task, place)
+                    self._flags[key] = self._flags[key] | flag if key in self._flags else flag
+
+    def admit(self, present: Sequence[int], step: int) -> list[str]:
+        """Read the flags if a task appears for the first time; return notes.
+
+        Raises:
+            ValueError: If tasks are there that cannot share a parameter.
+        """
+        new = set(present) - self._seen
+        self._seen |= new
+        return self.read(step) if new and self.is_found else []
+
+    def is_read_after(self, step: int) -> bool:
+        """Return whether the host reads the flags after a step, counted from 1."""
+        doubling = step <= LAST_DOUBLING and step & (step - 1) == 0
+        return self.is_found and step > 1 and (doubling or step % READ_EVERY == 0)
+
+    def read(self, step: int) -> list[str]:
+        """Read the flags, widen the scope, and return notes.
+
+        Raises:
+            ValueError: If there is no shared parameter and none can be expected.
+        """
+        if self._flags:
+            found = torch.stack(list(self._flags.values())).tolist()
+            for (task, place), reached in zip(list(self._flags), found, strict=True):
+                if reached:
+                    self._reached[task][place] = True
+                    del self._flags[task, place]
+        shared = [sum(column) > 1 for column in zip(*self._reached, strict=True)]
+        was_empty = not any(self.members)
+        new = [p for p, is_shared in enumerate(shared) if is_shared and not self.members[p]]
+        for place in new:
+            self.members[place] = True
+        if any(self.members):
+            return [] if was_empty or not new else [f"scope widened by {self._list(new)}"]
+        return self._empty(step)
+
+    def _empty(self, step: int) -> list[str]:
+        if len(self._seen) < 2 or self._may_be_empty:
+            return ["scope not known: fewer than two tasks have had a gradient in one parameter"]
+        may_come = any(sum(column) > 1 for column in zip(*self._touched, strict=True))
+        if may_come and step < LAST_CHANCE:
+            return ["scope not known: the rows that two tasks have in one parameter are all zero"]
+        counts = ", ".join(
+            f"{self._tasks[task]!r} reaches {sum(self._reached[task])}"
+            for task in sorted(self._seen)
+        )
+        raise ValueError(
+            f"no parameter has a non-zero gradient from two tasks up to step {step} ({counts} of "
+            f"{len(self._names)} parameters, none in common), so there is nothing to balance; look "
+            "for a detach() between trunk and heads, or use scope='all'"
+        )
+
+    def _list(self, places: Sequence[int]) -> str:
+        named = ", ".join(self._names[place] for place in places[:_NAMED])
+        more = len(places) - _NAMED
+        return f"{named} and {more} more" if more > 0 else named
+
+    def reach(self) -> dict[str, int]:
+        """Return how many parameters each task reaches, as last read."""
+        return {t: sum(row) for t, row in zip(self._tasks, self._reached, strict=True)}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return scope and flags, flags read from the device."""
+        flags = [(task, place) for (task, place), flag in self._flags.items() if bool(flag)]
+        return {
+            "rule": self.rule,
+            "parameters": list(self._names),
+            "members": torch.tensor(self.members),
+            "seen": sorted(self._seen),
+            "touched": torch.tensor(self._touched),
+            "reached": torch.tensor(self._reached),
+            "flags": flags,
+        }
+
+    def load_state_dict(self, state: dict[str, Any], device: torch.device) -> None:
+        """Take over what `state_dict` returned.
+
+        Raises:
+            ValueError: If it is about other parameters or another rule.
+        """
+        if state["rule"] != self.rule:
+            raise ValueError(
+                f"the state has scope {state['rule']!r}, this engine {self.rule!r}; make it alike"
+            )
+        if state["parameters"] != list(self._names):
+            strange = set(state["parameters"]).symmetric_difference(self._names) or {"their order"}
+            raise ValueError(
+                f"the state is about another model: {min(strange)!r} differs; load it "
+                "into the model that it was saved from"
+            )
+        self.members = state["members"].tolist()
+        self._seen = set(state["seen"])
+        self._touched, self._reached = state["touched"].tolist(), state["reached"].tolist()
+        self._flags = {(t, p): torch.tensor(True, device=device) for t, p in state["flags"]}
