@@ -14,6 +14,12 @@ from torch.nn import functional
 
 SENTENCE_END = "."
 
+FULL = 3.0
+"""Multiple of even attention that a heat map shows at full strength."""
+
+ROUNDING = 1e-5
+"""Excess over even attention, as a share of it, that is taken for rounding."""
+
 
 def sentence_spans(tokens: Sequence[str]) -> list[range]:
     """Return where each sentence lies among the words of a report, its full stop included.
@@ -65,25 +71,31 @@ def sentence_maps(
 def heat_map(
     sentence_map: Float[Tensor, "views height width"], size: tuple[int, int]
 ) -> Float[Tensor, "views image_height image_width"]:
-    """Return the map at the size of the images, from 0 to 1 at the strongest place of all views.
+    """Return how far the attention of each place exceeds even attention, from 0 to 1.
 
-    Bilinear between the centres of the grid's cells. The scale is common to the views of a study,
-    so that a view which a sentence ignores stays dark. A map of zeros stays zero.
+    0 is at most the attention that a cell gets where all get the same, 1 is `FULL` times that, or
+    the strongest place where that is stronger. So an even map stays dark instead of lighting up
+    everywhere, and the views of a study share one scale. Bilinear between the centres of the cells.
 
     Args:
-        sentence_map: Non-negative, on the grid of the visual features.
+        sentence_map: Non-negative, on the grid of the visual features, present views only.
         size: Height and width of the images in pixels.
 
-    >>> heat_map(torch.tensor([[[0.0, 2.0]], [[1.0, 1.0]]]), (1, 2))
-    tensor([[[0.0000, 1.0000]],
+    >>> heat_map(torch.tensor([[[0.0, 4.0]], [[0.0, 0.0]]]), (1, 2))
+    tensor([[[0., 1.]],
     <BLANKLINE>
-            [[0.5000, 0.5000]]])
+            [[0., 0.]]])
+    >>> float(heat_map(torch.full((2, 3, 3), 0.1), (6, 6)).max())
+    0.0
     """
-    heat = functional.interpolate(
-        sentence_map[:, None].float(), size=size, mode="bilinear", align_corners=False
+    even = sentence_map.mean()
+    if even <= 0:
+        return sentence_map.new_zeros(len(sentence_map), *size)
+    times_even = functional.interpolate(
+        (sentence_map / even)[:, None], size=size, mode="bilinear", align_corners=False
     )[:, 0]
-    strongest = heat.max()
-    return heat / strongest if strongest > 0 else heat
+    excess = (times_even - 1 - ROUNDING).clamp_min(0)
+    return excess / max(FULL - 1, float(excess.max()))
 
 
 def view_shares(sentence_map: Float[Tensor, "views height width"]) -> Float[Tensor, " views"]:

@@ -75,17 +75,18 @@ def sentences(text: str) -> list[list[str]]:
 
 
 def read(labeler: Labeler, reports: Sequence[str]) -> list[States]:
-    """Return what the labeler reads in each report, by observation."""
-    if not reports:
-        return []
-    return [
-        {
+    """Return what the labeler reads in each report, by observation; nothing where no word is."""
+    worded = [report for report in reports if any(sign.isalnum() for sign in report)]
+    rows = read_reports(labeler, worded) if worded else ()
+    readings: dict[str, States] = {
+        report: {
             name: int(state)
             for name, state in zip(OBSERVATIONS, row, strict=True)
             if np.isfinite(state)
         }
-        for row in read_reports(labeler, reports)
-    ]
+        for report, row in zip(worded, rows, strict=True)
+    }
+    return [readings.get(report, {}) for report in reports]
 
 
 def evidence(labeler: Labeler, words: Sequence[str], observation: str, state: int) -> range:

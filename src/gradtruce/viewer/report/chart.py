@@ -67,7 +67,7 @@ class Panel:
     reference_label: str = ""
 
 
-def binned(steps: Array, values: Array, bins: int = 80) -> tuple[Binned, Binned, Binned, Binned]:
+def binned(steps: Array, values: Array, bins: int = 48) -> tuple[Binned, Binned, Binned, Binned]:
     """Return centre, mean, 10th and 90th percentile of equal stretches of steps.
 
     Values that are not finite are left out; stretches without any value are left out too.
@@ -186,8 +186,7 @@ def _frame(panel: Panel, values: Array) -> _Frame:
         margin = 0.06 * (high - low) or abs(high) * 0.1 or 1.0
         low, high = low - margin, high + margin
     steps = np.concatenate([series.x for series in panel.series])
-    first, last = float(steps.min()), float(steps.max())
-    return _Frame((first, last if last > first else first + 1), (low, high), is_log)
+    return _Frame((0.0, max(float(steps.max()), 1.0)), (low, high), is_log)
 
 
 def _axes(frame: _Frame) -> Markup:

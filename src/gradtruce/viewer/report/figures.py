@@ -41,7 +41,7 @@ def loss_panels(runs: Sequence[RunRecord]) -> list[Panel]:
     panels = [
         Panel(
             title=f"Training loss: {task}",
-            caption="Unweighted.",
+            caption="Unweighted; log scale.",
             series=_series(runs, "losses", task),
             scale="log",
         )
@@ -68,7 +68,7 @@ def magnitude_panels(runs: Sequence[RunRecord]) -> list[Panel]:
     panels = [
         Panel(
             title=f"Gradient norm: {task}",
-            caption="Of the unweighted task gradient, over the shared parameters.",
+            caption="Of the unweighted task gradient, shared parameters; log scale.",
             series=_series(runs, "norms", task),
             scale="log",
         )
@@ -77,7 +77,7 @@ def magnitude_panels(runs: Sequence[RunRecord]) -> list[Panel]:
     panels.append(
         Panel(
             title="Joint gradient norm",
-            caption="Of the weighted sum of the task gradients.",
+            caption="Of the weighted sum of the task gradients; log scale.",
             series=_series(runs, "joint_norm"),
             scale="log",
         )
@@ -95,7 +95,7 @@ def magnitude_panels(runs: Sequence[RunRecord]) -> list[Panel]:
     panels.append(
         Panel(
             title="Whole gradient norm before clipping",
-            caption="Over all parameters; steps above the limit are clipped.",
+            caption="Over all parameters; steps above the limit are clipped. Log scale.",
             series=_series(runs, "gradient_norm", note=None, notes=[clip_note(r) for r in runs]),
             scale="log",
             reference=limit,

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from gradtruce.analysis.attention import share_inside
-from gradtruce.data.observations import NO_FINDING, OBSERVATIONS, POSITIVE, UNCERTAIN
+from gradtruce.data.observations import FINDINGS, OBSERVATIONS, POSITIVE, UNCERTAIN
 from gradtruce.data.prepared import PreparedDataset
 from gradtruce.data.study import Study
 from gradtruce.evaluation.labelers.base import Labeler
@@ -54,11 +54,11 @@ class ShownSentence:
 @final
 @dataclass(frozen=True)
 class ShownReport:
-    """The report of one run: its sentences, and how many findings are found, missed, invented."""
+    """The report of one run: its sentences, and which findings are found, missed, invented."""
 
     label: str
     sentences: tuple[ShownSentence, ...]
-    tally: Mapping[str, int]
+    verdicts: Mapping[Verdict, tuple[str, ...]]
 
 
 @final
@@ -107,6 +107,26 @@ class GalleryItem:
     reference: tuple[Sentence, ...]
     reports: tuple[ShownReport, ...]
     rows: tuple[FindingRow, ...]
+
+    @property
+    def has_boxes(self) -> bool:
+        """Whether it is known where a finding lies."""
+        return any(film.boxes for film in self.films)
+
+    @property
+    def relevant_rows(self) -> tuple[FindingRow, ...]:
+        """Findings that are there, stated by a report, or likely to the findings head."""
+        return tuple(row for row in self.rows if row.is_relevant)
+
+    @property
+    def other_rows(self) -> tuple[FindingRow, ...]:
+        """All other findings."""
+        return tuple(row for row in self.rows if not row.is_relevant)
+
+    @property
+    def truth_names(self) -> tuple[str, ...]:
+        """The findings that are there."""
+        return tuple(r.observation for r in self.rows if r.truth == POSITIVE)
 
 
 def build_gallery(
@@ -187,7 +207,7 @@ def _item(
             _shown(
                 mark_generated(labeler, _tidy(prediction.generated), truth), looks, study, reader
             ),
-            _tally(reading, truth),
+            _verdicts(reading, truth),
         )
         for (label, prediction, looks), reading in zip(arms, candidate.readings, strict=True)
     )
@@ -258,11 +278,10 @@ def _rows(
     return tuple(rows)
 
 
-def _tally(reading: States, truth: States) -> Mapping[str, int]:
-    verdicts = [
-        compare(reading.get(name), truth.get(name)) for name in OBSERVATIONS if name != NO_FINDING
-    ]
-    return {kind: verdicts.count(kind) for kind in ("found", "missed", "invented")}
+def _verdicts(reading: States, truth: States) -> Mapping[Verdict, tuple[str, ...]]:
+    verdicts = {name: compare(reading.get(name), truth.get(name)) for name in FINDINGS}
+    kinds: tuple[Verdict, ...] = ("found", "missed", "invented", "unsure")
+    return {kind: tuple(n for n, verdict in verdicts.items() if verdict == kind) for kind in kinds}
 
 
 def _in_words(study: Study) -> list[str]:

@@ -40,7 +40,7 @@ def heat_png(heat: Float[np.ndarray, "height width"]) -> bytes:
 
 
 def overlay(
-    pixels: UInt8[np.ndarray, "height width"], heat: Float[np.ndarray, "height width"]
+    pixels: UInt8[np.ndarray, "height width"], heat: Float[np.ndarray, "rows columns"]
 ) -> Image.Image:
     """Return the radiograph with the heat map on it, in colour.
 
@@ -60,7 +60,7 @@ def overlay(
 
 
 def overlay_png(
-    pixels: UInt8[np.ndarray, "height width"], heat: Float[np.ndarray, "height width"]
+    pixels: UInt8[np.ndarray, "height width"], heat: Float[np.ndarray, "rows columns"]
 ) -> bytes:
     """Return the radiograph with the heat map on it as PNG.
 

@@ -91,6 +91,7 @@ class Comparison:
     """What `summary.json` says beyond the runs themselves.
 
     Attributes:
+        is_synthetic: Whether the images are phantoms.
         data: Facts of the data set, such as counts, level, image size and seed.
         baselines: Label and scores of what needs no training, by name.
         differences: Second run minus the first, paired over the test studies.
@@ -98,6 +99,7 @@ class Comparison:
         machine: Versions and machine.
     """
 
+    is_synthetic: bool
     data: Json
     baselines: Mapping[str, tuple[str, Scores]]
     differences: Scores
@@ -121,6 +123,7 @@ def read_comparison(folder: Path) -> tuple[Comparison, tuple[RunRecord, ...]]:
         for name, entry in summary.get("baselines", {}).items()
     }
     comparison = Comparison(
+        is_synthetic=bool(summary.get("is_synthetic")),
         data=summary.get("data", {}),
         baselines=baselines,
         differences=read_scores(summary.get("differences", {}), path),

@@ -127,8 +127,8 @@ def class_rows(runs: Sequence[RunRecord]) -> list[ClassRow]:
 def conclusion(label: str, difference: Score) -> str:
     """Return what the interval of the headline difference says, in one sentence.
 
-    >>> conclusion("CAME-Grad − linear", Score(0.01, -0.02, 0.04))
-    'The interval of the difference (CAME-Grad − linear) includes 0: on these test studies ...'
+    >>> "includes 0" in conclusion("CAME-Grad − linear", Score(0.01, -0.02, 0.04))
+    True
     """
     if difference.value is None:
         return f"The difference ({label}) could not be computed: {difference.reason or 'no value'}."

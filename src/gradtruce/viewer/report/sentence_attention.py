@@ -7,7 +7,7 @@ from typing import final
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from gradtruce.analysis.attention import heat_map, sentence_maps, sentence_spans, view_shares
@@ -87,14 +87,16 @@ class Reader:
         side = min(height, width)
         return (width - side) / 2, (height - side) / 2, float(side), float(side)
 
-    def crop(self, mask: Bool[np.ndarray, "height width"]) -> Bool[np.ndarray, "rows columns"]:
-        """Return the part of a mask of a view that the method sees."""
-        height, width = mask.shape
+    def crop(
+        self, pixels: Shaped[np.ndarray, "height width"]
+    ) -> Shaped[np.ndarray, "rows columns"]:
+        """Return the part of an image or mask of a view that the method sees."""
+        height, width = pixels.shape
         if self.processor.aspect == "stretch":
-            return mask
+            return pixels
         side = min(height, width)
         top, left = (height - side) // 2, (width - side) // 2
-        return mask[top : top + side, left : left + side]
+        return pixels[top : top + side, left : left + side]
 
     def _looks(self, studies: Sequence[Study], reports: Sequence[str]) -> list[list[Look]]:
         batch = self._batch(studies, reports)
