@@ -43,8 +43,10 @@ class ReportCache(EncoderDecoderCache):
             self.memory = self.memory.repeat_interleave(repeats, dim=0)
 
     def reset(self) -> None:
-        """Forget everything."""
-        super().reset()  # type: ignore[no-untyped-call]  # transformers does not annotate it
+        """Forget everything; some releases of transformers would keep the length."""
+        self.self_attention_cache = DynamicCache()
+        self.cross_attention_cache = DynamicCache()
+        self.is_updated = {}
         self.memory = None
 
     def crop(self, tokens_to_remove: int) -> None:

@@ -110,7 +110,7 @@ class PretrainedMethod(ReportMethod, PreTrainedModel, GenerationMixin):  # type:
         }
 
     def _prepare_cache_for_generation(  # type: ignore[override]  # open for later arguments
-        self, generation_config: GenerationConfig, model_kwargs: dict[str, Any], *unused: Any
+        self, generation_config: GenerationConfig, model_kwargs: dict[str, Any], *_unused: Any
     ) -> None:
         """Open a `ReportCache` where `generate` would open an `EncoderDecoderCache`.
 
