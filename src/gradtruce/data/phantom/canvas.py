@@ -15,7 +15,7 @@ from gradtruce.data.phantom.texture import clouds
 
 SOFT: Final = 0.0195
 BONE: Final = 0.046
-METAL: Final = 0.35
+METAL: Final = 0.5
 """Attenuation a millimetre; that of bone comes on top of the tissue that it lies in."""
 _THICK_BONE: Final = 18.0
 LUNG_DENSITY: Final = 0.14

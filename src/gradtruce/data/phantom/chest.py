@@ -110,8 +110,8 @@ class Chest:
             self.domes[side],
             self.spine,
             self.aorta,
-            self.mediastinum,
             self.knob,
+            self.mediastinum,
             self.heart,
         )
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from gradtruce.data.phantom.canvas import Canvas
-from gradtruce.data.phantom.rays import Points, floats
+from gradtruce.data.phantom.rays import Number, Points, floats
 from gradtruce.data.phantom.strands import Strands
 
 _LETTERS = {
@@ -41,7 +41,7 @@ def paint_clutter(canvas: Canvas, rng: np.random.Generator) -> None:
         canvas.tissue += canvas.strands(_fold(canvas, rng))
 
 
-def _flat(canvas: Canvas, corners: Sequence[tuple[float, float]]) -> Points:
+def _flat(canvas: Canvas, corners: Sequence[tuple[Number, Number]]) -> Points:
     """Return places on the film, given in millimetres from its middle, as places in the patient."""
     film = canvas.film
     places = floats(corners)
@@ -62,7 +62,7 @@ def _marker(canvas: Canvas, rng: np.random.Generator) -> Strands:
         _flat(canvas, [(left + tall * x, top + tall * y) for x, y in line])
         for line in _LETTERS[letter]
     ]
-    return Strands.join([Strands.along(line, 1.5, canvas.spacing, 1.6) for line in lines])
+    return Strands.join([Strands.along(line, 1.5, canvas.spacing, 9.0) for line in lines])
 
 
 def _electrode(canvas: Canvas, rng: np.random.Generator) -> Strands:

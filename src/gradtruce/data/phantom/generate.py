@@ -19,7 +19,7 @@ _BATCH = 16
 
 
 def generate(
-    level: LevelName, studies: int, *, size: int = 128, seed: int = 0, workers: int = 1
+    level: str, studies: int, *, size: int = 128, seed: int = 0, workers: int = 1
 ) -> Iterator[Study]:
     """Yield `studies` synthetic studies, patient by patient, oldest study first.
 
@@ -40,13 +40,14 @@ def generate(
     >>> study.id, study.split, study.views[0].pixels.shape, study.is_synthetic
     ('p00000-1', 'train', (64, 64), True)
     """
-    if level not in LEVELS:
+    name_of_level = next((name for name in LEVELS if name == level), None)
+    if name_of_level is None:
         raise ValueError(f"no level is called {level!r}; known: {', '.join(LEVELS)}")
     bounds = {"studies": (studies, 1), "size": (size, _SMALLEST), "seed": (seed, 0)}
     for name, (value, least) in (bounds | {"workers": (workers, 1)}).items():
         if value < least:
             raise ValueError(f"{name} must be at least {least}, got {value}")
-    return _generate(level, studies, size, seed, workers)
+    return _generate(name_of_level, studies, size, seed, workers)
 
 
 def draw_patient(number: int, level: LevelName, size: int, seed: int) -> tuple[Study, ...]:

@@ -106,8 +106,10 @@ def _breast(canvas: Canvas, side: Side, body: Interval) -> Image:
     middle[2] = 0.62 * (chest.anatomy.depth + chest.anatomy.wall)
     radii = floats([54 + 14 * size, 40 + 20 * size, 46 + 44 * size])
     mound = Stack.ellipsoid(middle, radii).cut(canvas.film)
-    hang = np.clip(0.5 + (canvas.film.y - low) / (2 * radii[1]), 0, 1)
-    return floats((mound.length - mound.overlap(body)) * hang.astype(np.float32))
+    outside = mound.length - mound.overlap(body)
+    if canvas.film.is_lateral:
+        return floats(1.3 * outside)
+    return floats(outside * np.clip(0.5 + (canvas.film.y - low) / (2 * radii[1]), 0, 1))
 
 
 def _raised_arms(canvas: Canvas, body: Interval) -> Image:

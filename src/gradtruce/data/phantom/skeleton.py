@@ -7,7 +7,7 @@ from jaxtyping import Float32
 
 from gradtruce.data.phantom.anatomy import SIGN, Side
 from gradtruce.data.phantom.chest import Chest
-from gradtruce.data.phantom.rays import Points, at_height, floats
+from gradtruce.data.phantom.rays import Number, Points, at_height, floats
 from gradtruce.data.phantom.strands import Strands
 
 VERTEBRAE = tuple(-5.0 - 20.2 * 3 + 10 + 20.2 * i + 0.15 * i * i for i in range(22))
@@ -100,7 +100,7 @@ def shoulder(chest: Chest, side: Side, spacing: float) -> Strands:
     wide, top = anatomy.width, anatomy.shoulder_top
     reach = 5.0 * np.sin(anatomy.seed % 7)
 
-    def line(corners: Sequence[tuple[float, float]], radius: float, dense: float) -> Strands:
+    def line(corners: Sequence[tuple[Number, Number]], radius: float, dense: float) -> Strands:
         path = [(sign * x, y, -80.0) for x, y in corners]
         return Strands.along(floats(path), radius, spacing, dense * anatomy.bone)
 
@@ -177,9 +177,10 @@ def breastbone(chest: Chest, spacing: float) -> Strands:
     z = at_height(depth.centre, y * chest.scale[1]) + at_height(depth.depth, y * chest.scale[1])
     parts = []
     for x in (-13.0, -4.0, 4.0, 13.0):
-        for offset, dense in ((5.0, 0.5), (12.0, 0.6)):
+        for offset, dense in ((4.0, 0.22), (12.0, 0.26)):
             path = np.stack([np.full_like(y, x), y * chest.scale[1], z + offset], 1)
-            parts.append(Strands.along(path, 3.0, spacing, dense * chest.anatomy.bone))
+            faded = floats([1.0, 1.0, 0.9, 0.7, 0.1]) * dense * chest.anatomy.bone
+            parts.append(Strands.along(path, 3.0, spacing, floats(faded)))
     return Strands.join(parts)
 
 

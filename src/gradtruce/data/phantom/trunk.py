@@ -114,8 +114,9 @@ def trunk(anatomy: Anatomy) -> Stack:
     outline += [(72, wide + wall + 30), (112, wide + wall + 11), (160, wide + wall)]
     outline += [(270, wide + wall), (340, wide + 1.2 * wall)]
     deep, thick = anatomy.depth / 100, 0.35 * wall
-    front = [(-160, 40), (top - 50, 28), (top, 30), (20, 42 + thick), (60, 62 * deep + thick + 6)]
-    front += [(130, 93 * deep + thick), (200, 106 * deep + thick), (330, 108 * deep + 2 * thick)]
+    front = [(-160, 40), (top - 50, 28), (top, 30), (20, 42 + thick), (60, 60 * deep + thick + 16)]
+    front += [(130, 86 * deep + thick + 14), (200, 98 * deep + thick + 14)]
+    front += [(330, 102 * deep + 2 * thick + 10)]
     behind = [(-160, 62), (top - 50, 78), (top, 98), (20, 112 + thick), (60, 122 * deep + thick)]
     behind += [(130, 124 * deep + thick), (200, 116 * deep + thick), (330, 100 * deep + thick)]
     ahead = profile(front, 14)

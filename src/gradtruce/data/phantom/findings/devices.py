@@ -7,10 +7,12 @@ import numpy as np
 from gradtruce.data.phantom.anatomy import SIGN, Side
 from gradtruce.data.phantom.canvas import METAL, SOFT, Canvas
 from gradtruce.data.phantom.findings.place import lung_place, sides_of, stream
-from gradtruce.data.phantom.rays import LEVELS_Y, Image, Points, Stack, at_height, floats
+from gradtruce.data.phantom.rays import LEVELS_Y, Image, Number, Points, Stack, at_height, floats
 from gradtruce.data.phantom.strands import Strands
 from gradtruce.data.phantom.vessels import airway_paths
 from gradtruce.data.study import Finding
+
+Corner = tuple[Number, Number, Number]
 
 
 def _add_metal(canvas: Canvas, strands: Strands) -> Image:
@@ -34,7 +36,7 @@ def _smooth(path: Points) -> Points:
     return path.astype(np.float32)
 
 
-def _at(canvas: Canvas, corners: Sequence[tuple[float, float, float]]) -> Points:
+def _at(canvas: Canvas, corners: Sequence[Corner]) -> Points:
     """Return reference places inside the middle of the chest, which moves with the heart."""
     move = floats([canvas.chest.shift, 0, 0])
     inside = np.clip(floats(corners)[:, 1:2] / 40, 0, 1)
@@ -61,12 +63,12 @@ def paint_enteric_tube(canvas: Canvas, finding: Finding) -> Image:
     chest = canvas.chest
     rng = stream(chest.anatomy, finding)
     under = chest.top["left"] / chest.scale[1]
-    corners = [(2.0, -150.0, -20.0), (3, -20, -42), (5, 60, -48), (4, 120, -56)]
+    corners: list[Corner] = [(2.0, -150.0, -20.0), (3, -20, -42), (5, 60, -48), (4, 120, -56)]
     corners += [(9, under - 30, -48), (20, under + 8, -30), (38, under + 34, 0)]
     corners += [(rng.uniform(52, 80), under + rng.uniform(30, 62), 20)]
     path = _at(canvas, corners)
     end = Strands.along(_smooth(path)[-3:], 2.0, canvas.spacing, 1.0)
-    return _add_metal(canvas, Strands.join((_wire(canvas, path, 1.15), end)))
+    return _add_metal(canvas, Strands.join((_wire(canvas, path, 1.45), end)))
 
 
 def paint_central_line(canvas: Canvas, finding: Finding) -> Image:
@@ -77,15 +79,19 @@ def paint_central_line(canvas: Canvas, finding: Finding) -> Image:
     sign = SIGN[side]
     low = rng.uniform(96, 128)
     if rng.uniform() < 0.5:
-        start = [(sign * 52.0, -110.0, 20.0), (sign * 40, -60, 10), (sign * 33, -10, 8)]
+        start: list[Corner] = [
+            (sign * 52.0, -110.0, 20.0),
+            (sign * 40, -60, 10),
+            (sign * 33, -10, 8),
+        ]
     else:
         start = [(sign * 150.0, 44.0, 40.0), (sign * 104, 26, 38), (sign * 64, 14, 24)]
     if side == "right":
-        way = [(-27.0, 34.0, 8.0), (-25, 64, 4)]
+        way: list[Corner] = [(-27.0, 34.0, 8.0), (-25, 64, 4)]
     else:
         way = [(28.0, 28.0, 12.0), (8, 42, 14), (-18, 56, 8), (-24, 76, 4)]
     path = _at(canvas, [*start, *way, (-23.0, low, 2.0)])
-    return _add_metal(canvas, _wire(canvas, path, 1.1))
+    return _add_metal(canvas, _wire(canvas, path, 1.4))
 
 
 def paint_pacemaker(canvas: Canvas, finding: Finding) -> Image:
@@ -103,16 +109,16 @@ def paint_pacemaker(canvas: Canvas, finding: Finding) -> Image:
     case = np.minimum(box.cut(film).length, 9.0) * 0.75
     canvas.metal += case
     corners = [tuple(place + floats([-12 * sign, -16, 0]))]
-    vein = [(sign * 60.0, 16.0, 30.0), (sign * 30, 26, 12)]
+    vein: list[Corner] = [(sign * 60.0, 16.0, 30.0), (sign * 30, 26, 12)]
     vein += (
         [(-22.0, 56.0, 6.0), (-25, 96, 4)] if side == "right" else [(0.0, 42.0, 14.0), (-24, 76, 6)]
     )
-    ends = [[(-36.0, 140.0, 20.0), (-30, 164, 42), (-24, 150, 52)]]
+    ends: list[list[Corner]] = [[(-36.0, 140.0, 20.0), (-30, 164, 42), (-24, 150, 52)]]
     ends += [[(-30.0, 150.0, 16.0), (-8, 196, 40), (44, 212, 58)]]
     leads = []
     for end in ends[: 1 + int(rng.uniform() < 0.7)][::-1]:
         path = np.concatenate([floats(corners), _at(canvas, vein + end)])
-        leads += [_wire(canvas, path, 0.95), _tip(canvas, path)]
+        leads += [_wire(canvas, path, 1.2), _tip(canvas, path)]
     return floats(_add_metal(canvas, Strands.join(leads)) + case * floats(METAL / SOFT))
 
 

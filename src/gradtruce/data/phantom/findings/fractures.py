@@ -6,7 +6,7 @@ from scipy import ndimage
 from gradtruce.data.phantom import skeleton
 from gradtruce.data.phantom.anatomy import SIGN
 from gradtruce.data.phantom.canvas import BONE, SOFT, Canvas
-from gradtruce.data.phantom.findings.place import DEGREE, sides_of, stream
+from gradtruce.data.phantom.findings.place import DEGREE, Place, sides_of, stream
 from gradtruce.data.phantom.rays import Image, Points, floats
 from gradtruce.data.phantom.strands import Strands
 from gradtruce.data.study import Finding
@@ -65,14 +65,14 @@ def _piece(canvas: Canvas, path: Points, start: int, stop: int, moved: Points) -
     return piece.weighted(((share >= start) & (share < stop)).astype(np.float32))
 
 
-def _callus(place: Points, spacing: float, thin: float) -> Strands:
+def _callus(place: Place, spacing: float, thin: float) -> Strands:
     path = place.reshape(1, 3) + floats([[-1.5, 0, 0], [1.5, 0, 0]])
-    return Strands.along(path, 5.5, min(spacing, 2.0), 3.2 * thin)
+    return Strands.along(path, 6.0, min(spacing, 2.0), 4.0 * thin)
 
 
-def _swelling(place: Points, spacing: float) -> Strands:
+def _swelling(place: Place, spacing: float) -> Strands:
     path = place.reshape(1, 3) + floats([[0, -7, 0], [0, 7, 0]])
-    return Strands.along(path, 9.0, min(spacing, 2.0), 0.9)
+    return Strands.along(path, 11.0, min(spacing, 2.0), 1.1)
 
 
 def paint_clavicle_fracture(canvas: Canvas, finding: Finding) -> Image:

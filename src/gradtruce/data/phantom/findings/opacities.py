@@ -148,7 +148,7 @@ def paint_pneumonia(canvas: Canvas, finding: Finding) -> Image:
             radii = (size, size, 1.6 * size)
             total += rng.uniform(0.5, 1.0) * _cloud(canvas, side, patch, radii, 7.0, 0.9)
     grain = canvas.clouds([canvas.chest.anatomy.seed, 13], 13.0)
-    total *= np.clip(0.85 + 0.45 * grain, 0.2, 1.8) * (0.8 + 0.5 * degree) * canvas.level.opacity
+    total *= np.clip(0.85 + 0.45 * grain, 0.2, 1.8) * (1.1 + 0.5 * degree) * canvas.level.opacity
     canvas.fluid += total
     return total
 
@@ -165,10 +165,10 @@ def paint_bands(canvas: Canvas, finding: Finding) -> Image:
             half = rng.uniform(26, 34) + 6 * degree
             tilt = SIGN[side] * rng.uniform(-0.1, 0.35)
             path = _band(middle, half, tilt, float(rng.uniform(-2, 3)))
-            thick = floats([1.2, 2.6, 3.0, 2.6, 1.2]) * (0.8 + 0.25 * canvas.level.thin)
+            thick = floats([1.4, 3.0, 3.4, 3.0, 1.4]) * (0.8 + 0.25 * canvas.level.thin)
             for forward in (-14, 0, 14):
                 moved = path + floats([0, 0.06 * forward, forward])
-                parts.append(Strands.along(moved, thick, canvas.spacing, 1.5))
+                parts.append(Strands.along(moved, thick, canvas.spacing, 3.2))
     bands = Strands.join(parts)
     total = canvas.strands(bands) * canvas.level.opacity
     total *= np.clip(canvas.aeration / 25, 0, 1)
