@@ -16,7 +16,8 @@ import numpy as np
 
 from gradtruce.data.observations import FINDINGS, NO_FINDING, LabelState
 from gradtruce.data.phantom.disease import DIFFICULTIES, draw_findings, next_study
-from gradtruce.data.phantom.grammar.report import Facts, write_report
+from gradtruce.data.phantom.grammar.content import Facts
+from gradtruce.data.phantom.grammar.report import write_report
 from gradtruce.data.phantom.level import LevelName
 from gradtruce.data.study import Finding, Split
 

@@ -13,7 +13,7 @@ from gradtruce.evaluation.labelers.rules_phrases import Pattern, Phrases
 OTHER: Final = "other"
 """Stands for findings outside the 14 observations that bar No Finding."""
 
-_VERB: Final = re.compile(r"\b(?:is|are|was|were|has|have|with|seen|noted|present|may|remains?)\b")
+_VERB: Final = re.compile(r"\b(?:is|are|was|were|has|have|seen|noted|present|may|remains?)\b")
 _JOINS_ADJECTIVE: Final = re.compile(r"\s*(?:of (?:the )?|the |\w+ly )?")
 _JOINS_ALTERNATIVE: Final = re.compile(r",? (?:\w+ ){0,2}?(?:or|versus|vs) (?:[\w-]+ ){0,3}")
 _SLASH: Final = re.compile(r"(?<=[a-z]{3})/(?=[a-z]{3})")

@@ -51,27 +51,19 @@ class Grammar:
         """Return one text for the symbol.
 
         Raises:
-            KeyError: If the symbol is unknown or none of its alternatives can be filled.
+            KeyError: If the symbol, or one that it needs, is in neither grammar nor context.
         """
         alternatives = self._symbols[symbol]
-        usable = [one for one in alternatives if all(self._fills(s, context) for _, s in one)]
-        if not usable:
-            raise KeyError(f"no alternative of {symbol!r} can be filled from {sorted(context)}")
-        chosen = usable[pick(self._weights[: len(usable)], rng)]
+        chosen = alternatives[pick(self._weights[: len(alternatives)], rng)]
         return "".join(text + self._fill(slot, context, rng) for text, slot in chosen)
-
-    def _fills(self, slot: str, context: Mapping[str, str]) -> bool:
-        if not slot or slot in context:
-            return True
-        named = _WORD_OF_CONTEXT.findall(slot)
-        return all(name in context for name in named) and _resolve(slot, context) in self._symbols
 
     def _fill(self, slot: str, context: Mapping[str, str], rng: np.random.Generator) -> str:
         if not slot:
             return ""
-        return (
-            context[slot] if slot in context else self.write(_resolve(slot, context), context, rng)
-        )
+        if slot in context:
+            return context[slot]
+        symbol = _WORD_OF_CONTEXT.sub(lambda word: context[word[1]], slot)
+        return self.write(symbol, context, rng)
 
 
 def pick(weights: np.ndarray, rng: np.random.Generator) -> int:
@@ -83,13 +75,18 @@ def pick(weights: np.ndarray, rng: np.random.Generator) -> int:
     return int(np.searchsorted(np.cumsum(weights), rng.random() * weights.sum(), side="right"))
 
 
+def zipf(count: int, rng: np.random.Generator) -> int:
+    """Return an index below `count`, with chance in proportion to 1 / (index + 1).
+
+    >>> zipf(1, np.random.default_rng(0))
+    0
+    """
+    return pick(1.0 / np.arange(1, count + 1), rng)
+
+
 def _parse(text: str) -> tuple[tuple[str, str], ...]:
     """Return pairs of plain text and the slot that follows it, "" at the end."""
     return tuple((plain, slot or "") for plain, slot, _, _ in Formatter().parse(text))
-
-
-def _resolve(slot: str, context: Mapping[str, str]) -> str:
-    return _WORD_OF_CONTEXT.sub(lambda word: context[word[1]], slot)
 
 
 def _flat(prefix: str, tree: Tree) -> list[tuple[str, list[str]]]:

@@ -14,26 +14,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from gradtruce.data.phantom.grammar.engine import Grammar, pick
+from gradtruce.data.phantom.grammar.content import REGION_OF, Facts
+from gradtruce.data.phantom.grammar.engine import Grammar, zipf
+from gradtruce.data.phantom.grammar.normality import Normality
 from gradtruce.data.phantom.grammar.wording import SUPPORT_DEVICES, Wording
 from gradtruce.data.study import Finding
-
-REGION_OF: Final = {
-    "Enlarged Cardiomediastinum": "heart",
-    "Cardiomegaly": "heart",
-    "Lung Opacity": "lungs",
-    "Lung Lesion": "lungs",
-    "Edema": "lungs",
-    "Consolidation": "lungs",
-    "Pneumonia": "lungs",
-    "Atelectasis": "lungs",
-    "Pneumothorax": "pleura",
-    "Pleural Effusion": "pleura",
-    "Pleural Other": "pleura",
-    "Fracture": "bones",
-    "Support Devices": "devices",
-}
-"""Where in the report an observation is spoken of."""
 
 _ORDERS: Final = (
     ("heart", "lungs", "pleura", "bones", "devices"),
@@ -43,52 +28,13 @@ _ORDERS: Final = (
     ("lungs", "heart", "pleura", "devices", "bones"),
     ("heart", "devices", "lungs", "bones", "pleura"),
 )
-_NORMAL_CHANCE: Final = {"heart": 0.9, "lungs": 0.85, "pleura": 0.2, "bones": 0.45}
-_DENIED: Final = (
-    ("Pneumothorax", 0.8),
-    ("Pleural Effusion", 0.8),
-    ("Consolidation", 0.35),
-    ("Lung Opacity", 0.15),
-    ("Edema", 0.1),
-    ("Lung Lesion", 0.08),
-    ("Pneumonia", 0.06),
-    ("Atelectasis", 0.04),
-    ("Pleural Other", 0.03),
-)
-_UNSAYABLE_BESIDE: Final = {
-    "Lung Opacity": {
-        "Lung Opacity",
-        "Lung Lesion",
-        "Edema",
-        "Consolidation",
-        "Pneumonia",
-        "Atelectasis",
-    },
-    "Consolidation": {"Consolidation", "Pneumonia"},
-    "Pneumonia": {"Consolidation", "Pneumonia"},
-    "Atelectasis": {"Atelectasis", "Lung Opacity"},
-}
-"""What must be absent for a denial to make sense, where that is more than the thing itself."""
 _RANK: Final = ("Lung Lesion", "Pneumothorax", "Pneumonia", "Consolidation", "Edema")
+_FILLERS: Final = ("bones", "heart", "lungs")
+_FEWEST: Final = 3
+_TRIES: Final = 5
 _JOIN: Final = 0.35
 _SAY_GONE: Final = 0.6
-
-
-@dataclass(frozen=True, eq=False)
-class Facts:
-    """What a report is to say.
-
-    Attributes:
-        findings: All that is there.
-        resolved: What is gone since the previous study.
-        has_prior: Whether there is a previous study.
-        has_lateral: Whether there is a lateral view.
-    """
-
-    findings: Sequence[Finding]
-    resolved: Sequence[Finding] = ()
-    has_prior: bool = False
-    has_lateral: bool = True
+_SAY_SAME: Final = 0.4
 
 
 @dataclass(frozen=True)
@@ -113,15 +59,18 @@ def write_report(facts: Facts, rng: np.random.Generator, exponent: float = 1.3) 
     True
     """
     wording = Wording(_grammar(exponent), rng)
-    order = _ORDERS[_zipf(len(_ORDERS), rng)]
-    denied: set[str] = set()
+    order = _ORDERS[zipf(len(_ORDERS), rng)]
+    normality = Normality(facts, wording, _phrases("normals.toml"))
     sentences = _opening(facts, wording)
     for region in order:
         sentences += _positives(region, facts, wording)
         sentences += _gone(region, facts, wording)
-        sentences += _normals(region, facts, wording, denied)
+        sentences += normality.of_region(region)
         if region == "pleura":
-            sentences += _negations(facts, wording)
+            sentences += normality.list_of_absences()
+    for region in _FILLERS:
+        if len(sentences) < _FEWEST:
+            sentences += normality.of_region(region, tries=_TRIES, is_certain=True)
     return Report(" ".join(map(as_sentence, sentences)), _impression(facts, wording))
 
 
@@ -131,8 +80,8 @@ def as_sentence(text: str) -> str:
     >>> as_sentence("a enlarged heart")
     'An enlarged heart.'
     """
-    text = re.sub(r"\b([Aa])n? (?=[aeiou8])", r"\1n ", text)
-    text = re.sub(r"\b([Aa])n (?=[^aeiou8])", r"\1 ", text)
+    text = re.sub(r"\b([Aa])n? (?=[aeiou8]|18 )", r"\1n ", text)
+    text = re.sub(r"\b([Aa])n (?!18 )(?=[^aeiou8])", r"\1 ", text)
     return f"{text[0].upper()}{text[1:]}."
 
 
@@ -152,21 +101,19 @@ def _grammar(exponent: float) -> Grammar:
     return Grammar(_phrases("phrases.toml") | {"normal": says}, exponent)
 
 
-def _zipf(count: int, rng: np.random.Generator) -> int:
-    return pick(1.0 / np.arange(1, count + 1), rng)
-
-
 def _opening(facts: Facts, wording: Wording) -> list[str]:
     sentences: list[str] = []
     if wording.rng.random() < 0.1:
         sentences.append(wording.write(f"opening.{'both' if facts.has_lateral else 'frontal'}"))
     if facts.has_prior and wording.rng.random() < 0.25:
         sentences.append(wording.write("opening.prior"))
+    if facts.is_unchanged and wording.rng.random() < _SAY_SAME:
+        sentences.append(wording.write("opening.same"))
     return sentences
 
 
 def _positives(region: str, facts: Facts, wording: Wording) -> list[str]:
-    left = [one for one in facts.findings if REGION_OF[one.observation] == region]
+    left = facts.within(region)
     if region != "devices":
         left = [left[place] for place in wording.rng.permutation(len(left))]
     sentences = []
@@ -218,51 +165,6 @@ def _gone(region: str, facts: Facts, wording: Wording) -> list[str]:
         for finding in facts.resolved
         if REGION_OF[finding.observation] == region and wording.rng.random() < _SAY_GONE
     ]
-
-
-def _normals(region: str, facts: Facts, wording: Wording, denied: set[str]) -> list[str]:
-    """Return statements of normality of a region, none of which denies what is there."""
-    statements = _phrases("normals.toml").get(region, [])
-    present = {finding.observation for finding in facts.findings}
-    busy = 1.0 / (1.0 + 0.15 * max(len(facts.findings) - 1, 0))
-    sentences = []
-    for _ in range(2):
-        place = _zipf(len(statements), wording.rng) if statements else 0
-        if not statements or wording.rng.random() > _NORMAL_CHANCE[region] * busy:
-            break
-        statement = statements[place]
-        denies = set(statement["denies"]) or {"the rest"}
-        clear = _clear_side(facts.findings) if denies == {"the rest"} else "neither"
-        if clear is None or denies & (present | denied):
-            continue
-        sentences.append(wording.write(f"normal.{region}.{place}", {"clear": clear}))
-        denied |= denies
-    return sentences
-
-
-def _clear_side(findings: Sequence[Finding]) -> str | None:
-    """Return the side of the chest without a finding, if all lie on the other and are local."""
-    regions = ("lungs", "pleura")
-    sides = {one.side for one in findings if REGION_OF[one.observation] in regions}
-    in_lungs = any(REGION_OF[one.observation] == "lungs" for one in findings)
-    if not in_lungs or len(sides) != 1:
-        return None
-    return {"left": "right", "right": "left"}.get(sides.pop() or "")
-
-
-def _negations(facts: Facts, wording: Wording) -> list[str]:
-    present = {finding.observation for finding in facts.findings}
-    chosen = [
-        name
-        for name, chance in _DENIED
-        if not _UNSAYABLE_BESIDE.get(name, {name}) & present and wording.rng.random() < chance
-    ][:3]
-    if not chosen:
-        return []
-    shuffled = [chosen[place] for place in wording.rng.permutation(len(chosen))]
-    terms = [wording.write(f"absent.{name}") for name in shuffled]
-    listed = terms[0] if len(terms) == 1 else f"{', '.join(terms[:-1])} or {terms[-1]}"
-    return [wording.write("negation.frame", {"list": listed})]
 
 
 def _impression(facts: Facts, wording: Wording) -> str:
