@@ -14,6 +14,8 @@ from markupsafe import Markup
 
 WIDTH, HEIGHT = 400.0, 220.0
 LEFT, RIGHT, TOP, BOTTOM = 50.0, 10.0, 12.0, 30.0
+SMALLEST = 1e-30
+"""Smallest value that a log scale shows."""
 
 Array = Float[np.ndarray, " points"]
 Binned = Float[np.ndarray, " bins"]
@@ -54,7 +56,7 @@ class Panel:
         title: What is drawn.
         caption: How to read it; one sentence.
         series: The lines.
-        scale: "log" falls back to "linear" where a value is not above 0.
+        scale: "log" falls back to "linear" where a value is not above `SMALLEST`.
         reference: Height of a horizontal line, such as 0 or the clipping norm.
         reference_label: What that line is.
     """
@@ -103,16 +105,17 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """Return 1, 2 and 5 times powers of ten from `low` to `high`, powers alone over two decades.
+    """Return 1, 2 and 5 times powers of ten from `low` to `high`, over two decades powers alone.
 
-    >>> log_ticks(0.5, 20.0)
-    [0.5, 1.0, 2.0, 5.0, 10.0, 20.0]
+    >>> log_ticks(0.5, 20.0), log_ticks(1.0, 1e9)
+    ([0.5, 1.0, 2.0, 5.0, 10.0, 20.0], [1.0, 100.0, 10000.0, 1000000.0, 100000000.0])
     """
-    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     factors = (1, 2, 5) if math.log10(high / low) < 2 else (1,)
+    decades = range(first, last + 1, max(1, math.ceil((last - first) / 6)))
     values = [float(f"{factor}e{decade}") for decade in decades for factor in factors]
-    inside = [v for v in values if low * 0.999 <= v <= high * 1.001]
-    return inside if len(inside) > 1 else ticks(low, high)
+    inside = [value for value in values if low * 0.999 <= value <= high * 1.001]
+    return inside if len(inside) > 1 else [value for value in ticks(low, high) if value >= low]
 
 
 def number(value: float) -> str:
@@ -176,8 +179,8 @@ def line_chart(panel: Panel) -> Markup:
 
 
 def _frame(panel: Panel, values: Array) -> _Frame:
-    is_log = panel.scale == "log" and float(values.min()) > 0
-    if panel.reference is not None and (panel.reference > 0 or not is_log):
+    is_log = panel.scale == "log" and float(values.min()) > SMALLEST
+    if panel.reference is not None and (panel.reference > SMALLEST or not is_log):
         values = np.append(values, panel.reference)
     low, high = float(values.min()), float(values.max())
     if is_log:
