@@ -60,3 +60,13 @@ def test_a_task_absent_from_one_half_is_left_out():
     cosines = null_cosines(lambda half: quadratic(weight, halves[half]), [weight])
     assert cosines.cross_task == {}
     assert list(cosines.within_task) == ["a"]
+
+
+def test_the_head_of_one_task_has_no_part_in_the_null():
+    trunk, head = (torch.tensor([1.0], requires_grad=True) for _ in range(2))
+
+    def losses(half):
+        sign = 1.0 if half == 0 else -1.0
+        return {"a": trunk.sum() + sign * head.sum(), "b": trunk.sum()}
+
+    assert null_cosines(losses, [trunk, head]).within_task["a"] == pytest.approx(1)

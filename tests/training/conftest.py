@@ -66,7 +66,7 @@ def unlabelled_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_set(tmp_path_factory.mktemp("unlabelled") / "set", labelled=False)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny_config(tiny_set: Path) -> Callable[..., RunConfig]:
     """Return a function that makes the configuration of a run of seconds."""
 

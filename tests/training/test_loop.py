@@ -42,24 +42,34 @@ def steps_of(run):
     ]
 
 
-def test_a_run_leaves_what_the_next_commands_read(tiny_config, tiny_set, tmp_path):
-    config = tiny_config()
-    result = train(config, tmp_path / "run")
-    run = result.folder
-    assert load_config(run / "config.toml") == config
+@pytest.fixture(scope="module")
+def finished(tiny_config, tmp_path_factory):
+    """Return a finished run of `tiny_config()`, and the phases it went through."""
+    phases = []
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    result = train(tiny_config(), folder, progress=lambda progress: phases.append(progress.phase))
+    return result, phases
+
+
+@pytest.fixture
+def run(finished):
+    return finished[0].folder
+
+
+def test_a_run_leaves_what_the_next_commands_read(tiny_config, tiny_set, finished, run):
+    assert load_config(run / "config.toml") == tiny_config()
     predictions = read_predictions(run / "predictions.jsonl")
     assert [p.id for p in predictions] == list(PreparedDataset.open(tiny_set).split("test").ids)
     assert predictions[0].labels is not None
     assert predictions[0].label_source == "made up"
     assert predictions[0].findings is not None
-    assert Metrics.read(run / "metrics.json") == result.metrics
+    assert Metrics.read(run / "metrics.json") == finished[0].metrics
     assert (run / "checkpoints" / "best" / "preprocessor_config.json").is_file()
     assert load(run / "checkpoints" / "best").tokenizer is not None
 
 
-def test_the_log_tells_of_every_step(tiny_config, tmp_path):
-    train(tiny_config(), tmp_path / "run")
-    lines = steps_of(tmp_path / "run")
+def test_the_log_tells_of_every_step(run):
+    lines = steps_of(run)
     assert [line["step"] for line in lines] == [1, 2, 3, 4]
     assert [line["epoch"] for line in lines] == [0, 0, 0, 1]
     first = lines[0]
@@ -70,19 +80,26 @@ def test_the_log_tells_of_every_step(tiny_config, tmp_path):
         assert key in first
 
 
-def test_the_same_seed_gives_the_same_bits(tiny_config, tmp_path):
-    for name in ("one", "two"):
-        train(tiny_config(), tmp_path / name)
-    assert_same_weights(tmp_path / "one", tmp_path / "two")
-    assert steps_of(tmp_path / "one") == steps_of(tmp_path / "two")
-    texts = [(tmp_path / name / "predictions.jsonl").read_bytes() for name in ("one", "two")]
+def test_every_line_of_the_log_is_strict_json(run):
+    for line in (run / "log.jsonl").read_text(encoding="utf-8").splitlines():
+        json.loads(line, parse_constant=pytest.fail)
+
+
+def test_progress_goes_from_preparing_to_done(finished):
+    assert list(dict.fromkeys(finished[1])) == ["preparing", "training", "generating", "done"]
+
+
+def test_the_same_seed_gives_the_same_bits(tiny_config, run, tmp_path):
+    train(tiny_config(), tmp_path / "again")
+    assert_same_weights(run, tmp_path / "again")
+    assert steps_of(run) == steps_of(tmp_path / "again")
+    texts = [(folder / "predictions.jsonl").read_bytes() for folder in (run, tmp_path / "again")]
     assert texts[0] == texts[1]
 
 
-def test_another_seed_gives_another_run(tiny_config, tmp_path):
-    train(tiny_config(seed=0), tmp_path / "one")
-    train(tiny_config(seed=1), tmp_path / "two")
-    assert steps_of(tmp_path / "one")[0]["losses"] != steps_of(tmp_path / "two")[0]["losses"]
+def test_another_seed_gives_another_run(tiny_config, run, tmp_path):
+    train(tiny_config(seed=1, steps=1), tmp_path / "other")
+    assert steps_of(run)[0]["losses"] != steps_of(tmp_path / "other")[0]["losses"]
 
 
 @pytest.mark.parametrize("stop", [3, 5])
@@ -98,11 +115,10 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tiny_config, tmp_path, stop):
     assert metrics[0] == metrics[1]
 
 
-def test_measuring_the_null_leaves_the_training_as_it_was(tiny_config, tmp_path):
-    train(tiny_config(null_every=2), tmp_path / "with")
+def test_measuring_the_null_leaves_the_training_as_it_was(tiny_config, run, tmp_path):
     train(tiny_config(null_every=0), tmp_path / "without")
-    assert_same_weights(tmp_path / "with", tmp_path / "without")
-    nulls = list(read_log(tmp_path / "with" / "log.jsonl", "null"))
+    assert_same_weights(run, tmp_path / "without")
+    nulls = list(read_log(run / "log.jsonl", "null"))
     assert [line["step"] for line in nulls] == [2, 4]
     assert set(nulls[0]["within_task"]) == {"report", "findings"}
     assert set(nulls[0]["cross_task"]) == {"report|findings"}
@@ -193,24 +209,11 @@ def test_a_task_that_never_had_a_loss_is_an_error(tiny_config, unlabelled_set, t
         train(config, tmp_path / "run")
 
 
-def test_resuming_with_another_configuration_is_refused(tiny_config, tmp_path):
-    train(tiny_config(), tmp_path / "run")
+def test_resuming_with_another_configuration_is_refused(tiny_config, run):
     with pytest.raises(ValueError, match="differs from the configuration given"):
-        train(tiny_config(seed=3), tmp_path / "run", resume=True)
+        train(tiny_config(seed=3), run, resume=True)
 
 
 def test_resuming_what_is_no_run_is_refused(tiny_config, tmp_path):
     with pytest.raises(FileNotFoundError, match="a run folder"):
         train(tiny_config(), tmp_path, resume=True)
-
-
-def test_progress_goes_from_preparing_to_done(tiny_config, tmp_path):
-    phases = []
-    train(tiny_config(), tmp_path / "run", progress=lambda progress: phases.append(progress.phase))
-    assert list(dict.fromkeys(phases)) == ["preparing", "training", "generating", "done"]
-
-
-def test_every_line_of_the_log_is_strict_json(tiny_config, tmp_path):
-    train(tiny_config(), tmp_path / "run")
-    for line in (tmp_path / "run" / "log.jsonl").read_text(encoding="utf-8").splitlines():
-        json.loads(line, parse_constant=pytest.fail)

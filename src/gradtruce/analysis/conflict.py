@@ -71,11 +71,13 @@ def null_cosines(
 ) -> NullCosines:
     """Return the cosines across tasks and within tasks on disjoint halves of a batch.
 
-    A task without a loss on one of the halves is left out.
+    Both are over the parameters that at least two tasks reach, so that they can be compared: the
+    head of one task has no part in what the tasks agree or disagree on. A task without a loss on
+    one of the halves is left out.
 
     Args:
         losses_of_half: Returns the unweighted losses of half 0 or 1.
-        parameters: Those that the tasks share.
+        parameters: All that are trained.
 
     >>> weight = torch.tensor([1.0, 1.0], requires_grad=True)
     >>> halves = [torch.tensor([1.0, 0.0]), torch.tensor([1.0, 1.0])]
@@ -86,6 +88,11 @@ def null_cosines(
     """
     first, second = (task_rows(losses_of_half(half), parameters) for half in (0, 1))
     tasks = [task for task in first if task in second]
+    shared = shared_places([first[task] for task in tasks])
+    first, second = (
+        {task: [rows[task][place] for place in shared] for task in tasks}
+        for rows in (first, second)
+    )
     return NullCosines(
         cross_task={
             f"{one}|{other}": cosine(first[one], second[other])
@@ -93,6 +100,16 @@ def null_cosines(
         },
         within_task={task: cosine(first[task], second[task]) for task in tasks},
     )
+
+
+def shared_places(rows: Sequence[Row]) -> list[int]:
+    """Return the places of the parameters that at least two rows reach.
+
+    >>> shared_places([[torch.ones(1), torch.ones(2)], [torch.ones(1), None]])
+    [0]
+    """
+    reached = [sum(entry is not None for entry in entries) for entries in zip(*rows, strict=True)]
+    return [place for place, count in enumerate(reached) if count >= 2]
 
 
 def negative_share(cosines: Iterable[float | None]) -> float | None:

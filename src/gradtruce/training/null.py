@@ -1,6 +1,6 @@
 """Measure the null of conflict on a batch, without a trace in the training."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
@@ -11,7 +11,7 @@ from gradtruce.data.batch import Batch
 from gradtruce.methods.base import model_inputs
 
 
-def measure_null(method: nn.Module, batch: Batch, parameters: Sequence[Tensor]) -> NullCosines:
+def measure_null(method: nn.Module, batch: Batch) -> NullCosines:
     """Return the cosines between task gradients on the two halves of a batch.
 
     Random numbers and buffers (the statistics of batch normalisation) are put back afterwards, and
@@ -20,7 +20,6 @@ def measure_null(method: nn.Module, batch: Batch, parameters: Sequence[Tensor]) 
     Args:
         method: In training mode.
         batch: At least two studies.
-        parameters: Those that the tasks share.
     """
 
     def losses_of_half(half: int) -> Mapping[str, Tensor]:
@@ -28,7 +27,7 @@ def measure_null(method: nn.Module, batch: Batch, parameters: Sequence[Tensor]) 
         return losses
 
     with _without_trace(method):
-        return null_cosines(losses_of_half, parameters)
+        return null_cosines(losses_of_half, list(method.parameters()))
 
 
 @contextmanager

@@ -24,10 +24,14 @@ class Stepper:
     Args:
         parts: Method, engine and optimizer.
         config: Schedule and clipping.
+
+    Attributes:
+        seen: Tasks that had a loss in any step so far.
     """
 
     def __init__(self, parts: TrainingParts, config: TrainingConfig) -> None:
         self._parts, self._config = parts, config
+        self.seen: set[str] = set()
         self._parameters = [
             parameter for group in parts.optimizer.param_groups for parameter in group["params"]
         ]
@@ -45,9 +49,10 @@ class Stepper:
         start = time.perf_counter()
         method, rates = self._parts.method, self._set_rates(step)
         normalizers = _sum_counts([method.loss_counts(batch) for batch in batches])
-        for place, batch in enumerate(batches):
-            output = method(**model_inputs(batch), normalizers=normalizers)
-            record = self._parts.gradients.backward(output.losses, last=place == len(batches) - 1)
+        *earlier, last = batches
+        for batch in earlier:
+            self._parts.gradients.backward(self._losses(batch, normalizers), last=False)
+        record = self._parts.gradients.backward(self._losses(last, normalizers))
         norm, clipped = clip_gradients(self._parameters, self._config.clip)
         if not math.isfinite(norm):
             raise FloatingPointError(f"the gradient is not finite in step {step + 1}")
@@ -62,6 +67,11 @@ class Stepper:
             "learning_rates": rates,
             "seconds": time.perf_counter() - start,
         }
+
+    def _losses(self, batch: Batch, normalizers: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        losses = self._parts.method(**model_inputs(batch), normalizers=normalizers).losses
+        self.seen |= losses.keys()
+        return losses
 
     def _set_rates(self, step: int) -> dict[str, float]:
         factor = rate_factor(

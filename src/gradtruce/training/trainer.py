@@ -66,7 +66,6 @@ class Trainer:
         self._stepper = Stepper(self._parts, config.training)
         self._selection = Selection(config.training.select)
         self._validation: dict[str, float | None] = {}
-        self._never_active = {task.name for task in self._method.tasks}
         self.step, self.best_step = 0, 0
 
     def run(self, log: RunLog) -> None:
@@ -80,6 +79,9 @@ class Trainer:
         while self.step < self.total_steps:
             epoch, offset = divmod(self.step, self._steps_per_epoch)
             self._gradients.epoch = epoch
+            self._gradients.expect_inactive(
+                {task.name for task in self._method.tasks if epoch < task.start_epoch}
+            )
             for batches in islice(self._epoch(epoch), offset, None):
                 self._take(batches, epoch, log, watch)
                 if self.step == self.total_steps:
@@ -97,11 +99,10 @@ class Trainer:
 
     def _take(self, batches: list[Batch], epoch: int, log: RunLog, watch: Stopwatch) -> None:
         if self._is_null_due():
-            cosines = measure_null(self._method, batches[0], self._gradients.shared)
+            cosines = measure_null(self._method, batches[0])
             log.write("null", step=self.step + 1, **vars(cosines))
         record = self._stepper.step(batches, self.step)
         self.step += 1
-        self._never_active -= {task for task, active in record["active"].items() if active}
         left = watch.seconds_left(self.step)
         self._progress(Progress("training", self.step, self.total_steps, left))
         place = {"step": self.step, "epoch": epoch, "total_steps": self.total_steps}
@@ -116,7 +117,7 @@ class Trainer:
         every = self._config.training.validation.every
         is_due = is_last or (ends_epoch if every is None else self.step % every == 0)
         if ends_epoch or is_last:
-            self._require_active(epoch)
+            self._require_seen(epoch)
         if is_due:
             self._validate(epoch, log)
         if ends_epoch:
@@ -126,13 +127,13 @@ class Trainer:
             self._save("last", self._state())
 
     def _is_null_due(self) -> bool:
-        """Return whether the null is measured before the next step; the scope is known by then."""
+        """Return whether the null is measured before the next step."""
         every = self._config.training.null_every
-        return bool(every) and self.step > 0 and (self.step + 1) % every == 0
+        return bool(every) and (self.step + 1) % every == 0
 
-    def _require_active(self, epoch: int) -> None:
+    def _require_seen(self, epoch: int) -> None:
         for task in self._method.tasks:
-            if task.name in self._never_active and task.start_epoch <= epoch:
+            if task.name not in self._stepper.seen and task.start_epoch <= epoch:
                 needs = f"; it needs {', '.join(sorted(task.needs))}" if task.needs else ""
                 raise ValueError(
                     f"task {task.name!r} had no loss in any step of epoch {epoch}{needs}: give the "
@@ -158,7 +159,7 @@ class Trainer:
             "best_step": self.best_step,
             "best": self._selection.best,
             "validation": self._validation,
-            "never_active": sorted(self._never_active),
+            "seen": sorted(self._stepper.seen),
             "optimizer": self._parts.optimizer.state_dict(),
             "gradients": self._gradients.state_dict(),
             "random": random_state(),
@@ -179,6 +180,6 @@ class Trainer:
         self.step, self.best_step = state["step"], state["best_step"]
         self._selection = Selection(self._config.training.select, state["best"])
         self._validation = state["validation"]
-        self._never_active = set(state["never_active"])
+        self._stepper.seen = set(state["seen"])
         cut_log(self._folder / "log.jsonl", self.step)
         set_random_state(state["random"])
