@@ -46,8 +46,8 @@ def sentences(report: str) -> list[str]:
     >>> sentences("1. Nodule of 1.5 cm. 2. No mass/nodule on the left")
     ['nodule of 1.5 cm', 'no mass or nodule on the left']
     """
-    text = _NOT_WORDS.sub(" ", report.lower()).replace("and/or", "or").replace("vs.", "vs")
-    text = _ENUMERATOR.sub(" . ", _SLASH.sub(" or ", text))
+    text = _NOT_WORDS.sub(" ", _ENUMERATOR.sub(" . ", report.lower()))
+    text = _SLASH.sub(" or ", text.replace("and/or", "or").replace("vs.", "vs"))
     return [part for part in (one.strip(" ,:-") for one in _STOP.split(text)) if part]
 
 
