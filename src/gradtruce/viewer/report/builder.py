@@ -32,6 +32,8 @@ GROUPS = {
     "classification": "Findings head",
 }
 
+READ_REFERENCES = "the labeler's reading of the reference reports"
+
 
 def build(folder: Path, output: Path | None = None, gallery: int = 12) -> Path:
     """Write the report page of a comparison or of one run; return where it is.
@@ -91,7 +93,7 @@ def _page(
     labels = [run.label for run in runs]
     difference_label = " − ".join(labels[1::-1]) if len(labels) > 1 else ""
     difference = comparison.differences.get(HEADLINE) if comparison else None
-    protocol = runs[0].metrics.groups.get("clinical")
+    first = next(iter(runs[0].predictions.values()))
     return Page(
         title=" and ".join(labels) if comparison else f"Run {labels[0]}",
         lede=_lede(runs, comparison, dataset),
@@ -101,7 +103,7 @@ def _page(
             or any(item.is_synthetic for item in items)
         ),
         runs=labels,
-        against=f"against {protocol.protocol.reference_labels}" if protocol else "",
+        against=f"against {first.label_source if first.labels else READ_REFERENCES}",
         forest=_forest(runs, comparison),
         table=score_table(runs, comparison),
         class_rows=class_rows(runs),
@@ -169,8 +171,12 @@ def _forest(runs: Sequence[RunRecord], comparison: Comparison | None) -> list[Fo
 def _protocols(metrics: Metrics) -> list[tuple[str, str, Facts]]:
     return [
         (GROUPS.get(name, name), group.reason, plain_facts(group.protocol.to_json()))
-        for name, group in metrics.groups.items()
+        for name, group in sorted(metrics.groups.items(), key=lambda entry: _rank(entry[0]))
     ]
+
+
+def _rank(group: str) -> int:
+    return list(GROUPS).index(group) if group in GROUPS else len(GROUPS)
 
 
 def _fact_lists(

@@ -30,8 +30,8 @@ def run_facts(runs: Sequence[RunRecord]) -> list[FactRow]:
 def plain_facts(table: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:  # JSON values
     """Return names and values of a JSON object, what lies deeper by dotted names.
 
-    >>> plain_facts({"seed": 0, "counts": {"train": 2500}, "views": ["frontal", "lateral"]})
-    [('seed', '0'), ('counts.train', '2,500'), ('views', 'frontal, lateral')]
+    >>> plain_facts({"seed": 0, "counts": {"train": 2500}, "view_order": ["frontal", "lateral"]})
+    [('seed', '0'), ('counts.train', '2,500'), ('view order', 'frontal, lateral')]
     """
     return list(_flat(table, prefix))
 
@@ -105,7 +105,7 @@ def _rate(seconds: float | None) -> str:
 
 def _flat(table: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
     for key, value in table.items():
-        name = f"{prefix}{key}"
+        name = f"{prefix}{key}".replace("_", " ")
         if isinstance(value, Mapping):
             yield from _flat(value, f"{name}.")
         elif isinstance(value, list | tuple):

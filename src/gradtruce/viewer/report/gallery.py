@@ -218,7 +218,7 @@ def _item(
         is_synthetic=study.is_synthetic,
         films=films(study, reader),
         known=tuple(_in_words(study)),
-        label_source=first.label_source if first.labels else labeler.identity,
+        label_source=first.label_source if first.labels else "read in the reference by the labeler",
         reference=tuple(mark_reference(labeler, first.reference, named)),
         reports=reports,
         rows=_rows(truth, candidate.readings, [prediction for _, prediction, _ in arms]),

@@ -43,6 +43,10 @@ SECTIONS: Final = (
 )
 
 
+LABELER: Final = "Labeler on references"
+"""Column of the labeler's own score: its reading of the reference reports against the truth."""
+
+
 @final
 @dataclass(frozen=True)
 class ScoreRow:
@@ -73,6 +77,11 @@ class ScoreTable:
     sections: tuple[tuple[str, tuple[ScoreRow, ...]], ...]
     reference_names: tuple[str, ...]
     reach: float
+
+    @property
+    def has_labeler(self) -> bool:
+        """Whether the labeler's own score against the truth is known."""
+        return LABELER in self.reference_names
 
     @property
     def rows(self) -> tuple[ScoreRow, ...]:
@@ -106,7 +115,7 @@ def score_table(runs: Sequence[RunRecord], comparison: Comparison | None) -> Sco
         )
         if rows:
             sections.append((title, rows))
-    names = [label for label, _ in baselines] + (["Labeler on references"] if labeler else [])
+    names = [label for label, _ in baselines] + ([LABELER] if labeler else [])
     return ScoreTable(tuple(sections), tuple(names), _reach(sections))
 
 
