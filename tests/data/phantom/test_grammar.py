@@ -176,7 +176,7 @@ def test_harder_levels_have_more_varied_wording():
 
 
 def test_a_change_is_mostly_said():
-    words = re.compile(r"increas|worsen|larger")
+    words = re.compile(r"increase|worsen|larger")
     grown = [
         one for one in studies() if any(finding.change == "increased" for finding in one.findings)
     ]
