@@ -86,12 +86,11 @@ def null_cosines(
     >>> null_cosines(losses, [weight]).cross_task["a|b"]
     -0.7071067811865475
     """
-    first, second = (task_rows(losses_of_half(half), parameters) for half in (0, 1))
-    tasks = [task for task in first if task in second]
-    shared = shared_places([first[task] for task in tasks])
+    halves = [task_rows(losses_of_half(half), parameters) for half in (0, 1)]
+    tasks = [task for task in halves[0] if task in halves[1]]
+    shared = shared_places([halves[0][task] for task in tasks])
     first, second = (
-        {task: [rows[task][place] for place in shared] for task in tasks}
-        for rows in (first, second)
+        {task: [rows[task][place] for place in shared] for task in tasks} for rows in halves
     )
     return NullCosines(
         cross_task={

@@ -91,9 +91,9 @@ def without_transformers_bars() -> Iterator[None]:
     False
     """
     were_shown = transformers_logging.is_progress_bar_enabled()
-    transformers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call] # no stub
     try:
         yield
     finally:
         if were_shown:
-            transformers_logging.enable_progress_bar()
+            transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call] # no stub

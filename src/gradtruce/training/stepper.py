@@ -69,7 +69,8 @@ class Stepper:
         }
 
     def _losses(self, batch: Batch, normalizers: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        losses = self._parts.method(**model_inputs(batch), normalizers=normalizers).losses
+        output = self._parts.method(**model_inputs(batch), normalizers=normalizers)
+        losses: Mapping[str, Tensor] = output.losses
         self.seen |= losses.keys()
         return losses
 
