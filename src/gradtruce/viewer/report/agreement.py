@@ -99,6 +99,11 @@ def evidence(labeler: Labeler, words: Sequence[str], observation: str, state: in
         words: The sentence.
         observation: What the labeler reads in it.
         state: As what it reads it: 1, 0 or -1.
+
+    >>> from gradtruce.evaluation.labelers.rules import RulesLabeler
+    >>> words = "there is no left pleural effusion today .".split()
+    >>> [words[place] for place in evidence(RulesLabeler(), words, "Pleural Effusion", 0)]
+    ['no', 'left', 'pleural', 'effusion']
     """
     start = _kept(labeler, [words[place:] for place in range(len(words))], observation, state)
     rest = words[start:]
@@ -122,6 +127,11 @@ def mark_generated(labeler: Labeler, text: str, truth: States) -> list[Sentence]
         labeler: Reads each sentence.
         text: The generated report.
         truth: Labels of the study, or the reading of the reference.
+
+    >>> from gradtruce.evaluation.labelers.rules import RulesLabeler
+    >>> (sentence,) = mark_generated(RulesLabeler(), "a small effusion .", {"Pleural Effusion": 1})
+    >>> [(piece.text, piece.verdict) for piece in sentence]
+    [('a small', None), ('effusion', 'found'), ('.', None)]
     """
 
     def mark(observation: str, state: int) -> Mark | None:
@@ -138,6 +148,11 @@ def mark_reference(labeler: Labeler, text: str, generated: Mapping[str, States])
         labeler: Reads each sentence.
         text: The reference report.
         generated: Readings of the whole generated reports, by the name of their writer.
+
+    >>> from gradtruce.evaluation.labelers.rules import RulesLabeler
+    >>> (sentence,) = mark_reference(RulesLabeler(), "a small effusion .", {"some run": {}})
+    >>> [(piece.text, piece.verdict) for piece in sentence]
+    [('a small', None), ('effusion', 'missed'), ('.', None)]
     """
 
     def mark(observation: str, state: int) -> Mark | None:

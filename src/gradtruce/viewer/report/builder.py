@@ -48,6 +48,11 @@ def build(folder: Path, output: Path | None = None, gallery: int = 12) -> Path:
     Raises:
         FileNotFoundError: If a file is missing; the message names the command that makes it.
         ValueError: If a file cannot be read, or `gallery` is below 0.
+        TypeError: If a field of the summary is of the wrong kind.
+
+    >>> build(Path("runs/nowhere"))
+    Traceback (most recent call last):
+    FileNotFoundError: runs/nowhere is no folder; ... makes one to report on
     """
     if gallery < 0:
         raise ValueError(f"the gallery must have at least 0 studies, got {gallery}")

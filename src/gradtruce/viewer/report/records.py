@@ -114,6 +114,10 @@ def read_comparison(folder: Path) -> tuple[Comparison, tuple[RunRecord, ...]]:
         FileNotFoundError: If a file is missing; the message names the command that makes it.
         ValueError: If a file cannot be read.
         TypeError: If a field that must be an object is missing or is none.
+
+    >>> read_comparison(Path("runs/nowhere"))
+    Traceback (most recent call last):
+    FileNotFoundError: runs/nowhere/summary.json is missing; `gradtruce demo` makes it
     """
     path = folder / "summary.json"
     summary = read_json(path, "gradtruce demo")
@@ -145,7 +149,10 @@ def read_run(folder: Path, label: str | None = None) -> RunRecord:
     Raises:
         FileNotFoundError: If a file is missing; the message names the command that makes it.
         ValueError: If a file cannot be read.
-        TypeError: If a field that must be an object is missing or is none.
+
+    >>> read_run(Path("runs/nowhere"))
+    Traceback (most recent call last):
+    FileNotFoundError: runs/nowhere/config.toml is missing; `gradtruce train` makes it
     """
     for name, command in (
         ("config.toml", "gradtruce train"),
@@ -178,6 +185,10 @@ def read_json(path: Path, command: str) -> dict[str, Any]:
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If it holds no JSON object of schema 1.
+
+    >>> read_json(Path("nowhere.json"), "gradtruce demo")
+    Traceback (most recent call last):
+    FileNotFoundError: nowhere.json is missing; `gradtruce demo` makes it
     """
     _present(path, command)
     try:
