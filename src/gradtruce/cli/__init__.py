@@ -1,5 +1,6 @@
 """The command line: `gradtruce`. One module a command; each parses, calls, prints."""
 
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -15,4 +16,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
             file=sys.stderr,
         )
         sys.exit(2)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that it too leaves no half
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))

@@ -18,11 +18,14 @@ from gradtruce.cli.prepare import prepare
 from gradtruce.cli.report import report
 from gradtruce.cli.train import train
 
-USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
-"""`ClickException`, wherever this release of typer keeps it."""
+USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
+CLICK_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
+"""`UsageError` and `ClickException`, wherever this release of typer keeps them."""
 
 LATER = ("analyse", "build", "convert", "label", "study")
 """Commands that are planned but not in this version."""
+
+ORDER = ("demo", "prepare", "train", "predict", "evaluate", "report", "list", "doctor")
 
 
 class Commands(TyperGroup):
@@ -31,10 +34,14 @@ class Commands(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command that the first word names."""
         if args and args[0] in LATER:
-            raise typer.BadParameter(
+            raise USAGE_ERROR(
                 f"the command '{args[0]}' is planned, but not in version {gradtruce.__version__}"
             )
         return super().resolve_command(ctx, args)
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names in the order in which a user meets them."""
+        return [name for name in ORDER if name in self.commands]
 
 
 app = typer.Typer(
@@ -68,14 +75,14 @@ def options(
     """
 
 
-app.command()(demo)
-app.add_typer(prepare, name="prepare")
-app.command()(train)
-app.command()(predict)
-app.command()(evaluate)
-app.command()(report)
-app.command(name="list")(list_names)
-app.command()(doctor)
+app.command(short_help="Compare two optimizers on synthetic studies.")(demo)
+app.add_typer(prepare, name="prepare", short_help="Make a prepared data set.")
+app.command(short_help="Train a method; score its test reports.")(train)
+app.command(short_help="Write reports for your own images.")(predict)
+app.command(short_help="Score generated reports, with protocol.")(evaluate)
+app.command(short_help="Draw a run or a comparison as one page.")(report)
+app.command(name="list", short_help="List names that options take.")(list_names)
+app.command(short_help="Say what this machine has and lacks.")(doctor)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -87,11 +94,11 @@ def run(arguments: Sequence[str]) -> int:
     command = typer.main.get_command(app)
     try:
         status = command.main(args=list(arguments), prog_name="gradtruce", standalone_mode=False)
-    except USAGE_ERROR as error:
+    except CLICK_ERROR as error:
         return _complain(_usage_message(error))
     except KeyboardInterrupt:
         return _complain("interrupted; nothing half-written was kept", status=130)
-    except (ValueError, TypeError, OSError, ImportError, FloatingPointError) as error:
+    except (ValueError, TypeError, OSError, ImportError, ArithmeticError) as error:
         if "--debug" in arguments:
             traceback.print_exc()
         return _complain(_message(error))

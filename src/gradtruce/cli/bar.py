@@ -72,6 +72,25 @@ class Bars:
         self._console.print(line, markup=False, highlight=False)
 
 
+@final
+class Pace:
+    """Turns "so many of so many" into a bar with the time left.
+
+    Args:
+        bars: Where it is drawn.
+        name: What the bar is for.
+    """
+
+    def __init__(self, bars: Bars, name: str) -> None:
+        self._bars, self._name = bars, name
+        self._start = time.monotonic()
+
+    def tell(self, done: int, total: int) -> None:
+        """Show that `done` of `total` are done."""
+        left = (time.monotonic() - self._start) / done * (total - done) if done else None
+        self._bars.show(self._name, done / total if total else 0.0, left)
+
+
 def clock(seconds: float) -> str:
     """Return a duration as minutes and seconds.
 

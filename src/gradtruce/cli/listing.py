@@ -26,7 +26,7 @@ def list_names(
 
 
 def _presets() -> dict[str, str]:
-    from gradtruce.training.config_file import preset_names
+    from gradtruce.training.presets import preset_names
 
     return {f"{kind}/{name}": "" for kind in PRESET_KINDS for name in preset_names(kind)}
 
