@@ -10,8 +10,8 @@ from gradtruce.data.phantom.rays import Image, floats
 from gradtruce.data.phantom.texture import soften
 
 _SCATTER = 0.15
-_TOE, _SHOULDER = 0.14, 0.78
-_LUNG, _SLOPE = 0.27, 0.26
+_TOE, _SHOULDER = 0.14, 0.64
+_LUNG, _SLOPE = 0.28, 0.28
 
 
 def density(attenuation: Image, pitch: float) -> Image:

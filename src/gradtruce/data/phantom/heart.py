@@ -42,8 +42,8 @@ def heart(anatomy: Anatomy, scale: Scale, extra: float, shift: float) -> Stack:
     ]
     depth += [(258 + drop, 8)]
     centre = [(82, -6), (110, 0), (140, 10), (180, 24 + 4 * lying), (225, 34), (260, 40)]
-    high = profile([(y * scale[1], x) for y, x in left], 5)
-    low = profile([(y * scale[1], -x) for y, x in right], 5)
+    high = profile([(y * scale[1], x) for y, x in left], 8)
+    low = profile([(y * scale[1], -x) for y, x in right], 8)
     deep = profile([(y * scale[1], z * (0.55 + 0.45 * size) * scale[2]) for y, z in depth], 4)
     inside = (80 * scale[1] < LEVELS_Y) & ((258 + drop) * scale[1] > LEVELS_Y)
     deep = deep * inside

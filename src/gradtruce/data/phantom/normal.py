@@ -104,11 +104,11 @@ def _breast(canvas: Canvas, side: Side, body: Interval) -> Image:
     low = 150 + 26 * size
     middle = chest.at(SIGN[side] * 78, low, 0.0)[0]
     middle[2] = 0.62 * (chest.anatomy.depth + chest.anatomy.wall)
-    radii = floats([54 + 14 * size, 40 + 20 * size, 46 + 44 * size])
+    radii = floats([54 + 14 * size, 48 + 24 * size, 42 + 30 * size])
     mound = Stack.ellipsoid(middle, radii).cut(canvas.film)
-    outside = mound.length - mound.overlap(body)
     if canvas.film.is_lateral:
-        return floats(1.3 * outside)
+        return floats(np.maximum(1.3 * mound.length - 0.5 * body.length, 0))
+    outside = mound.length - mound.overlap(body)
     return floats(outside * np.clip(0.5 + (canvas.film.y - low) / (2 * radii[1]), 0, 1))
 
 

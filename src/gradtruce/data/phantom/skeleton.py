@@ -46,24 +46,36 @@ def rib_path(chest: Chest, side: Side, number: int, count: int = 64) -> Points:
     return np.stack([x + root * np.clip(1 - 2 * turn, 0, 1), y, z], 1).astype(np.float32)
 
 
-def rib(chest: Chest, path: Points, spacing: float, flare: float = 1.0) -> Strands:
+def rib(chest: Chest, path: Points, spacing: float) -> Strands:
     """Return a rib along `path`: a spongy middle between an upper and a lower rim."""
-    width = chest.anatomy.rib * chest.scale[0] * flare
     share = np.linspace(0, 1, len(path), dtype=np.float32)
+    width = floats(chest.anatomy.rib * chest.scale[0])
     girth = width * (0.42 + 0.16 * np.minimum(share * 6, 1))
-    end = np.clip((1 - share) * 9, 0, 1)
-    dense = 0.85 * chest.anatomy.bone * end * (1.05 - 0.3 * share)
-    tangent = np.gradient(path, axis=0)
-    tangent /= np.linalg.norm(tangent, axis=1, keepdims=True) + 1e-6
-    across = np.array([0, 1, 0], np.float32) - tangent[:, 1:2] * tangent
-    rim = (0.78 * girth)[:, None] * across
-    return Strands.join(
-        (
-            Strands.along(path, girth * 0.8, spacing, 0.5 * dense),
-            Strands.along(path + rim, 0.2 * girth, spacing, 4.4 * dense),
-            Strands.along(path - rim, 0.17 * girth, spacing, 3.4 * dense),
-        )
-    )
+    dense = 0.85 * chest.anatomy.bone * np.clip((1 - share) * 9, 0, 1) * (1.05 - 0.3 * share)
+    core = Strands.along(path, girth, spacing, floats(dense))
+    return _hollow(core, 0.78, (0.8, 0.5), (0.17, 3.4), (0.2, 4.4))
+
+
+def _hollow(
+    core: Strands,
+    apart: float,
+    middle: tuple[float, float],
+    upper: tuple[float, float],
+    lower: tuple[float, float],
+) -> Strands:
+    """Return a long bone: along `core` its middle, `apart` radii above and below it a rim.
+
+    Each is given by its radius as a share of the core's, and its density.
+    """
+    tangent = np.diff(core.points, axis=0, append=2 * core.points[-1:] - core.points[-2:-1])
+    tangent /= np.sqrt((tangent**2).sum(1, keepdims=True)) + 1e-6
+    rim = apart * core.radius[:, None] * (floats([0, 1, 0]) - tangent[:, 1:2] * tangent)
+    places = (core.points, core.points - rim, core.points + rim)
+    parts = []
+    for points, (share, dense) in zip(places, (middle, upper, lower), strict=True):
+        mass = core.mass * floats(share**2 * dense)
+        parts.append(Strands(floats(points), core.radius * floats(share), floats(mass)))
+    return Strands.join(parts)
 
 
 def clavicle_path(chest: Chest, side: Side) -> Points:
@@ -83,15 +95,8 @@ def clavicle(chest: Chest, path: Points, spacing: float) -> Strands:
     share = np.linspace(-1, 1, len(path), dtype=np.float32)
     girth = 6.0 + 2.4 * share**2
     dense = 0.75 * chest.anatomy.bone
-    rim = np.zeros_like(path)
-    rim[:, 1] = 0.75 * girth
-    return Strands.join(
-        (
-            Strands.along(path, girth, spacing, 1.0 * dense),
-            Strands.along(path + rim, 0.3 * girth, spacing, 3.0 * dense),
-            Strands.along(path - rim, 0.3 * girth, spacing, 3.0 * dense),
-        )
-    )
+    core = Strands.along(path, floats(girth), spacing, dense)
+    return _hollow(core, 0.75, (1.0, 1.0), (0.3, 3.0), (0.3, 3.0))
 
 
 def shoulder(chest: Chest, side: Side, spacing: float) -> Strands:

@@ -14,7 +14,7 @@ from jaxtyping import Float32
 
 from gradtruce.data.phantom.rays import Image, Points, Projection, floats
 
-_MARGIN = 2.6
+_MARGIN = 2.3
 """How many standard deviations of a point are drawn."""
 
 
@@ -91,7 +91,7 @@ class Strands:
         column, row, sigma = column[seen] + 2 * pad, row[seen] + 2 * pad, sigma[seen]
         mass = self.mass[seen] / floats(film.pitch**2)
         side = film.size + 4 * pad
-        reach = np.ceil(_MARGIN * sigma).astype(np.int32)
+        reach = np.maximum(np.rint(_MARGIN * sigma), 1).astype(np.int32)
         total = np.zeros(side * side)
         for step in np.unique(reach):
             some = reach == step

@@ -173,6 +173,6 @@ def paint_sternal_wires(canvas: Canvas, finding: Finding) -> Image:
         rise = tall * np.sin(turn) + lean * x
         loop = np.stack([x, y + rise, front + 7 * np.sin(turn)], 1).astype(np.float32)
         knot = loop[4:6] + floats([[0, -3, 0], [0, 2, 0]])
-        loops.append(Strands.along(loop, 1.0 * canvas.level.thin, min(canvas.spacing, 2.0)))
-        loops.append(Strands.along(knot, 1.4 * canvas.level.thin, 1.5))
+        loops.append(Strands.along(loop, 1.5 * canvas.level.thin, min(canvas.spacing, 2.0)))
+        loops.append(Strands.along(knot, 1.9 * canvas.level.thin, 1.5))
     return _add_metal(canvas, Strands.join(loops))

@@ -100,4 +100,4 @@ def paint_vertebral_fracture(canvas: Canvas, finding: Finding) -> Image:
     level = skeleton.FIRST_THORACIC + int(rng.integers(6, 11))
     whole = skeleton.vertebra(canvas.chest, level)
     crushed = skeleton.vertebra(canvas.chest, level, crush)
-    return _replace(canvas, whole, crushed.weighted(3.0))
+    return _replace(canvas, whole, crushed.weighted(4.0))

@@ -1,6 +1,7 @@
 """Nodules, masses and cavities."""
 
 import numpy as np
+from scipy import ndimage
 
 from gradtruce.data.phantom.canvas import LUNG_DENSITY, Canvas
 from gradtruce.data.phantom.findings.place import Place, lung_place, sides_of, stream
@@ -40,6 +41,7 @@ def paint_mass(canvas: Canvas, finding: Finding) -> Image:
         lobe = middle + floats(rng.normal(0, 0.3 * radius, 3))
         ball = _ball(lobe, 0.74 * radius, _ROUND)
         total = np.maximum(total, ball.cut(canvas.film, warp).length)
+    total = ndimage.gaussian_filter(total, 2.0 / canvas.film.pitch)
     total = total * floats(canvas.level.opacity * 1.7)
     canvas.tissue += total
     return floats(total)

@@ -2,6 +2,7 @@
 
 import numpy as np
 from jaxtyping import Float32
+from scipy import ndimage
 
 from gradtruce.data.phantom.anatomy import SIGN, Side
 from gradtruce.data.phantom.canvas import Canvas
@@ -131,6 +132,7 @@ def paint_consolidation(canvas: Canvas, finding: Finding) -> Image:
         near = Stack.ellipsoid(middle, floats(radii)).contains(bronchi.points)
         open_ones = near * (bronchi.radius > 0.9)
         canvas.gas += canvas.strands(bronchi.weighted(1.2 * open_ones))
+    total = ndimage.gaussian_filter(total, 4.5 / canvas.film.pitch)
     canvas.fluid += total
     return total
 
@@ -147,7 +149,8 @@ def paint_pneumonia(canvas: Canvas, finding: Finding) -> Image:
             patch = middle + floats(rng.normal(0, reach, 3) * (0.9, 0.9, 1.2))
             radii = (size, size, 1.6 * size)
             total += rng.uniform(0.5, 1.0) * _cloud(canvas, side, patch, radii, 7.0, 0.9)
-    grain = canvas.clouds([canvas.chest.anatomy.seed, 13], 13.0)
+    total = ndimage.gaussian_filter(total, 3.5 / canvas.film.pitch)
+    grain = canvas.clouds([canvas.chest.anatomy.seed, 13], 14.0)
     total *= np.clip(0.85 + 0.45 * grain, 0.2, 1.8) * (1.1 + 0.5 * degree) * canvas.level.opacity
     canvas.fluid += total
     return total
