@@ -29,6 +29,7 @@ from gradtruce.gradients.support import (
     require_held,
     require_options,
     require_seed,
+    require_sharing,
     require_supported,
     single_device,
     static_weights,
@@ -109,6 +110,7 @@ class TaskGradients:
         needs_rows = balancer.needs != "losses" or isinstance(
             balancer, RowTransform | GradientNoise
         )
+        require_sharing(self.tasks, is_found=needs_rows and scope == "shared" and shared is None)
         self._keeps_rows = needs_rows or diagnostics
         self._scope = Scope(
             self._names,

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 CHUNK = 1 << 17  # numbers a row held at once, so that a chunk of several rows stays in cache
-BLOCK = 1 << 11  # numbers summed in float32 before float64 takes over
+BLOCK = 1 << 10  # numbers summed in float32 before float64 takes over
 SAFE_SQUARES = (1e-28, 1e34)  # outside of these float32 squares may have under- or overflowed
 
 
@@ -18,7 +18,7 @@ def gramian(
     """Return the inner products of all pairs of rows, in float64.
 
     Chunks of all rows are packed side by side and multiplied. On the processor products are summed
-    in float32 over blocks of 2,048 numbers, and in float64 over the blocks; rows so small or large
+    in float32 over blocks of 1,024 numbers, and in float64 over the blocks; rows so small or large
     that their squares leave float32, and rows in float64, are summed in float64 throughout, as is
     everything on a GPU. A missing gradient counts as zero.
 

@@ -77,8 +77,9 @@ class Scope:
 
     def is_read_after(self, step: int) -> bool:
         """Return whether the host reads the flags after a step, counted from 1."""
-        doubling = step <= LAST_DOUBLING and step & (step - 1) == 0
-        return self.is_found and step > 1 and (doubling or step % READ_EVERY == 0)
+        if step > LAST_DOUBLING:
+            return self.is_found and step % READ_EVERY == 0
+        return self.is_found and step > 1 and step & (step - 1) == 0
 
     def read(self, step: int) -> list[str]:
         """Read the flags, widen the scope, and return notes.

@@ -11,7 +11,7 @@ from gradtruce.gradients.balancer import Balancer, GradientNoise, RowTransform, 
 _WRAPPERS = {"DistributedDataParallel", "FullyShardedDataParallel"}
 
 
-def require_supported(model: nn.Module, balancer: Balancer, scaler: object | None) -> None:
+def require_supported(model: object, balancer: object, scaler: object) -> None:
     """Refuse what this version does not do.
 
     Raises:
@@ -139,6 +139,16 @@ def require_options(scope: str, shared: object | None, check: str | None) -> Non
         raise ValueError(f"check must be 'now' or 'deferred', got {check!r}")
     if scope == "all" and shared is not None:
         raise ValueError("shared=[…] contradicts scope='all'; give one of them")
+
+
+def require_sharing(tasks: Sequence[str], *, is_found: bool) -> None:
+    """Refuse to look for shared parameters where there is one task.
+
+    Raises:
+        ValueError: If the scope must be found and there is one task.
+    """
+    if is_found and len(tasks) == 1:
+        raise ValueError(f"one task ({tasks[0]!r}) shares no parameter; use scope='all'")
 
 
 def require_empty(names: Sequence[str], parameters: Sequence[nn.Parameter]) -> None:
