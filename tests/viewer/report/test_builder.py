@@ -192,3 +192,23 @@ def test_runs_without_a_common_study_are_refused(copy_of: Callable[[], Path]):
     write_predictions(path, renamed)
     with pytest.raises(ValueError, match="no study in common"):
         build(folder)
+
+
+def test_without_truth_the_page_says_that_the_labeler_read_the_reference(
+    copy_of: Callable[[], Path],
+):
+    run = copy_of() / "linear"
+    path = run / "predictions.jsonl"
+    bare = [type(each)(each.id, each.reference, each.generated) for each in read_predictions(path)]
+    write_predictions(path, bare)
+    page = build(run, gallery=2).read_text(encoding="utf-8")
+    assert "read in the reference by the labeler" in page
+    assert "against the labeler&#39;s reading of the reference reports" in page
+
+
+def test_a_log_without_steps_gives_a_page_without_curves(copy_of: Callable[[], Path]):
+    run = copy_of() / "linear"
+    (run / "log.jsonl").write_text("")
+    page = build(run, gallery=0).read_text(encoding="utf-8")
+    assert "The log holds no step." in page
+    outline(page)

@@ -30,7 +30,7 @@ class Film:
     """One view.
 
     Attributes:
-        position: From which side it was taken.
+        position: From which side it was taken, or "view 1" where that is not known.
         uri: The image as data URI.
         width: In pixels.
         height: In pixels.
@@ -48,17 +48,33 @@ class Film:
 
 def films(study: Study, reader: Reader) -> tuple[Film, ...]:
     """Return the views that the method sees, in its order."""
+    views = reader.views(study)
     return tuple(
         Film(
-            position=view.position,
+            position=name,
             uri=data_uri(film_png(view.pixels)),
             width=view.pixels.shape[1],
             height=view.pixels.shape[0],
             frame=reader.frame(view),
             boxes=_boxes(study, view),
         )
-        for view in reader.views(study)
+        for view, name in zip(views, view_names(views), strict=True)
     )
+
+
+def view_names(views: Sequence[View]) -> list[str]:
+    """Return a name for each view: its position, numbered where that is unknown or comes again.
+
+    >>> import numpy as np
+    >>> film = np.zeros((1, 1), dtype=np.uint8)
+    >>> view_names([View(film, position) for position in ("frontal", "unknown", "frontal")])
+    ['frontal', 'view 2', 'frontal 3']
+    """
+    names: list[str] = []
+    for number, view in enumerate(views, start=1):
+        name = f"view {number}" if view.position == "unknown" else view.position
+        names.append(f"{name} {number}" if name in names else name)
+    return names
 
 
 def heat_uris(look: Look, views: Sequence[View]) -> tuple[str, ...]:

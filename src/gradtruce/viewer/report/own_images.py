@@ -11,7 +11,7 @@ from typing import final
 
 from gradtruce.data.study import Study, View
 from gradtruce.evaluation.predictions import Prediction, write_predictions
-from gradtruce.viewer.report.films import Film, films, heat_uris
+from gradtruce.viewer.report.films import Film, films, heat_uris, view_names
 from gradtruce.viewer.report.page import render
 from gradtruce.viewer.report.pictures import overlay_png
 from gradtruce.viewer.report.sentence_attention import Look, Reader
@@ -66,8 +66,7 @@ def write_own_images(
         FileExistsError: If the folder is there.
         ValueError: If studies and predictions do not belong together.
     """
-    if folder.exists():
-        raise FileExistsError(f"{folder} is there already; name another output folder or remove it")
+    refuse_existing(folder)
     if [study.id for study in studies] != [prediction.id for prediction in predictions]:
         raise ValueError("each study must have its prediction, in the same order")
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -85,6 +84,18 @@ def write_own_images(
     return folder / "index.html"
 
 
+def refuse_existing(folder: Path) -> None:
+    """Refuse an output folder that is there, before any work is done.
+
+    Raises:
+        FileExistsError: If it is.
+
+    >>> refuse_existing(Path("runs/nowhere"))
+    """
+    if folder.exists():
+        raise FileExistsError(f"{folder} is there already; name another output folder or remove it")
+
+
 def _write_studies(
     folder: Path, reader: Reader, studies: Sequence[Study], predictions: Sequence[Prediction]
 ) -> tuple[OwnStudy, ...]:
@@ -99,7 +110,8 @@ def _write_studies(
         (place / "findings.json").write_text(text, encoding="utf-8")
         views = reader.views(study)
         for number, look in enumerate(found, start=1):
-            _write_overlays(place, number, look, views, reader)
+            names = [name.replace(" ", "-") for name in view_names(views)]
+            _write_overlays(place, number, look, views, names, reader)
         sentences = tuple(
             OwnSentence(look.text, heat_uris(look, views), tuple(look.shares)) for look in found
         )
@@ -109,16 +121,17 @@ def _write_studies(
 
 
 def _write_overlays(
-    folder: Path, number: int, look: Look, views: Sequence[View], reader: Reader
+    folder: Path,
+    number: int,
+    look: Look,
+    views: Sequence[View],
+    names: Sequence[str],
+    reader: Reader,
 ) -> None:
-    names: list[str] = []
-    for place, view in enumerate(views):
+    for place, (view, film) in enumerate(zip(views, names, strict=True)):
         pixels = reader.crop(view.pixels)
         heat = look.heat(pixels.shape).numpy()[place]
-        again = names.count(view.position)
-        names.append(view.position)
-        name = f"sentence-{number}-{view.position}{f'-{again + 1}' if again else ''}.png"
-        (folder / name).write_bytes(overlay_png(pixels, heat))
+        (folder / f"sentence-{number}-{film}.png").write_bytes(overlay_png(pixels, heat))
 
 
 def _folder_name(study_id: str, taken: set[str]) -> str:

@@ -17,6 +17,8 @@ from gradtruce.data.observations import OBSERVATIONS
 from gradtruce.data.study import Study, View
 from gradtruce.data.tokenizer import encode
 from gradtruce.data.transforms import ImageProcessor, stack_views
+from gradtruce.evaluation.predictions import Prediction
+from gradtruce.methods.base import Decoding
 from gradtruce.methods.registry import Method, load
 
 BATCH = 16
@@ -77,6 +79,19 @@ class Reader:
         for start in range(0, len(studies), BATCH):
             part = slice(start, start + BATCH)
             found += self._looks(studies[part], reports[part])
+        return found
+
+    def write(self, studies: Sequence[Study], decoding: Decoding) -> list[Prediction]:
+        """Return a generated report, and findings where the method has them, for each study."""
+        found: list[Prediction] = []
+        for start in range(0, len(studies), BATCH):
+            part = studies[start : start + BATCH]
+            batch = self._batch(part, [study.report for study in part])
+            generated = self.method.generate_reports(batch, decoding)
+            for row, (study, text) in enumerate(zip(part, generated.texts, strict=True)):
+                shares = None if generated.findings is None else generated.findings[row].tolist()
+                findings = None if shares is None else dict(zip(OBSERVATIONS, shares, strict=True))
+                found.append(Prediction(study.id, study.report, text, findings))
         return found
 
     def frame(self, view: View) -> tuple[float, float, float, float]:
