@@ -186,7 +186,7 @@ def _frame(panel: Panel, values: Array) -> _Frame:
     if is_log:
         low, high = low / 1.08, high * 1.08
     else:
-        margin = 0.06 * (high - low) or abs(high) * 0.1 or 1.0
+        margin = 0.06 * (high - low) or abs(high) * 0.1 or 0.1
         low, high = low - margin, high + margin
     steps = np.concatenate([series.x for series in panel.series])
     return _Frame((0.0, max(float(steps.max()), 1.0)), (low, high), is_log)
