@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gradtruce.data.phantom.contact_sheet import draw_finding, sheet_of, tile
+from gradtruce.data.phantom.contact_sheet import draw_example, draw_finding, outline, page
 from gradtruce.data.phantom.findings.painters import PAINTERS
 from gradtruce.data.phantom.kinds import KINDS
 
@@ -17,14 +17,23 @@ def test_a_drawn_finding_has_just_the_attributes_of_its_kind():
 
 
 def test_a_page_holds_every_film_in_its_place():
-    films = [
-        [np.full((4, 4), 10 * row + column, np.uint8) for column in range(3)] for row in (0, 1)
-    ]
-    page = tile(films, gap=1)
-    assert page[6, 6] == 11
-    assert page[4].min() == 255
+    films = [np.full((40, 40), 40 * column, np.uint8) for column in range(3)]
+    sheet = np.asarray(page([("first", films), ("second", films[::-1])]))
+    assert sheet[14 + 20, 42 + 20] == 40
+    assert sheet[54 + 14 + 20, 20] == 80
+    assert sheet[20, 41] == 255
 
 
-def test_a_sheet_is_the_same_for_the_same_seed():
-    one, other = (sheet_of(KINDS[0], 2, "easy", 40, seed=1) for _ in range(2))
-    assert np.array_equal(one[1][0].pixels, other[1][0].pixels)
+def test_an_example_is_the_same_for_the_same_seed():
+    (one, _), (other, _) = (draw_example(KINDS[0], "easy", 40, seed=[1, 2]) for _ in range(2))
+    assert np.array_equal(one[1].pixels, other[1].pixels)
+
+
+def test_an_outline_lies_on_the_edge_of_the_mask_and_leaves_the_film_alone():
+    views, finding = draw_example(KINDS[5], "easy", 64, seed=[0])
+    before = views[0].pixels.copy()
+    drawn = outline(views[0], finding)
+    assert np.array_equal(views[0].pixels, before)
+    changed = drawn != before
+    assert changed.any()
+    assert not changed[~finding.regions[0].mask].any()

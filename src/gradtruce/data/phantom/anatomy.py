@@ -91,7 +91,7 @@ class Anatomy:
             height=_around(rng, 222 - 4 * build, 11),
             depth=_around(rng, 98 + 3 * build, 7),
             wall=float(np.clip(_around(rng, 22 + 8 * build, 3), 10, 48)),
-            heart=_around(rng, 0.425 + 0.01 * build + 0.02 * age, 0.022),
+            heart=min(_around(rng, 0.425 + 0.01 * build + 0.02 * age, 0.022), 0.485),
             upright=float(np.clip(_around(rng, 0.5 - 0.15 * build, 0.2), 0, 1)),
             apex=float(rng.uniform()),
             knob=float(np.clip(age * 0.8 + rng.uniform(-0.1, 0.2), 0, 1)),

@@ -22,7 +22,7 @@ def _replace(canvas: Canvas, before: Strands, after: Strands) -> Image:
 
 
 def paint_rib_fracture(canvas: Canvas, finding: Finding) -> Image:
-    """Break two or three neighbouring ribs at the side, with a step and a gap."""
+    """Break three or four neighbouring ribs at the side, with a step and a gap."""
     chest, level = canvas.chest, canvas.level
     side = sides_of(finding)[0]
     rng = stream(chest.anatomy, finding)
@@ -30,7 +30,7 @@ def paint_rib_fracture(canvas: Canvas, finding: Finding) -> Image:
     first, count = int(rng.choice(zone)), int(rng.integers(3, 5))
     place = rng.uniform(0.27, 0.4)
     total = np.zeros_like(canvas.bone)
-    for number in range(first, min(first + count, 11)):
+    for number in range(first, min(first + count, 12)):
         path = skeleton.rib_path(chest, side, number)
         cut = int(np.clip(place + rng.uniform(-0.03, 0.03), 0.2, 0.8) * len(path))
         step = floats([-0.2 * SIGN[side], 1.0, 0.2])
@@ -67,12 +67,12 @@ def _piece(canvas: Canvas, path: Points, start: int, stop: int, moved: Points) -
 
 def _callus(place: Place, spacing: float, thin: float) -> Strands:
     path = place.reshape(1, 3) + floats([[-1.5, 0, 0], [1.5, 0, 0]])
-    return Strands.along(path, 6.0, min(spacing, 2.0), 4.0 * thin)
+    return Strands.along(path, 6.5, min(spacing, 2.0), 6.0 * thin)
 
 
 def _swelling(place: Place, spacing: float) -> Strands:
     path = place.reshape(1, 3) + floats([[0, -7, 0], [0, 7, 0]])
-    return Strands.along(path, 11.0, min(spacing, 2.0), 1.1)
+    return Strands.along(path, 11.0, min(spacing, 2.0), 1.6)
 
 
 def paint_clavicle_fracture(canvas: Canvas, finding: Finding) -> Image:
@@ -88,6 +88,8 @@ def paint_clavicle_fracture(canvas: Canvas, finding: Finding) -> Image:
     pieces = (
         skeleton.clavicle(chest, inner, canvas.spacing),
         skeleton.clavicle(chest, path[cut:] + drop * fade, canvas.spacing),
+        _callus(inner[-1], canvas.spacing, level.thin),
+        _callus(path[cut] + drop, canvas.spacing, level.thin),
     )
     whole = skeleton.clavicle(chest, path, canvas.spacing)
     return _replace(canvas, whole, Strands.join(pieces))
