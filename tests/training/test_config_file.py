@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from gradtruce.training.config import RunConfig
+from gradtruce.training.config import BalanceConfig, RunConfig
 from gradtruce.training.config_file import (
     check,
     load_config,
@@ -142,3 +142,16 @@ def test_a_preset_of_another_balancer_or_method_is_refused():
 def test_an_unknown_method_preset_names_the_nearest():
     with pytest.raises(FileNotFoundError, match="did you mean 'r2gen-tiny'"):
         check({"data": {"path": "x"}, "method": {"preset": "r2gen-tini"}}, RunConfig, where="")
+
+
+def test_a_published_row_brings_options_weights_and_scope():
+    config = BalanceConfig(preset="came_grad-promptmrg-mimic", options={"fusion": 0.3})
+    assert config.name == "came_grad"
+    assert config.options == {"radius": 0.2, "gain": 1.5, "fusion": 0.3}
+    assert config.scope == "all"
+    assert BalanceConfig(preset="came_grad-promptmrg-mimic-shared").scope == "shared"
+
+
+def test_an_unknown_row_names_the_nearest():
+    with pytest.raises(ValueError, match="did you mean 'came_grad-dcl-iu'"):
+        check({"data": {"path": "x"}, "balance": {"preset": "came-dcl-iu"}}, RunConfig, where="")

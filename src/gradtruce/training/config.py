@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from gradtruce.training.presets import lay_over_preset
+from gradtruce.training.presets import balance_preset, lay_over_preset, method_preset
 
 Positive = Annotated[int, Field(gt=0)]
 NotNegative = Annotated[int, Field(ge=0)]
@@ -65,7 +65,7 @@ class MethodConfig(_Table):
     @model_validator(mode="before")
     @classmethod
     def _lay_over_preset(cls, given: Any) -> Any:  # a table, or what is wrongly there instead
-        return lay_over_preset("methods", "method", given, ("name",))
+        return lay_over_preset(given, method_preset)
 
 
 class BalanceConfig(_Table):
@@ -78,7 +78,8 @@ class BalanceConfig(_Table):
             more, or all.
         weights: Static weight of every task; those of the method where empty.
         diagnostics: Keep the task gradients, for the log, of a balancer that does not need them.
-        preset: Name of a published row of hyper-parameters; what is given beside it wins.
+        preset: Name of a published row of hyper-parameters, such as "came_grad-promptmrg-mimic";
+            what is given beside it wins.
 
     >>> BalanceConfig(name="came_grad", options={"radius": 0.5}).scope
     'shared'
@@ -94,7 +95,7 @@ class BalanceConfig(_Table):
     @model_validator(mode="before")
     @classmethod
     def _lay_over_preset(cls, given: Any) -> Any:  # a table, or what is wrongly there instead
-        return lay_over_preset("balance", "balance", given, ("name", "scope", "weights"))
+        return lay_over_preset(given, balance_preset)
 
 
 class LearningRateConfig(_Table):

@@ -3,8 +3,8 @@
 import math
 from collections.abc import Callable
 
+import torch
 from jaxtyping import Float
-from torch import Tensor
 
 from gradtruce.data.loader import Loader
 from gradtruce.data.observations import OBSERVATIONS
@@ -51,12 +51,12 @@ def predict(
     return predictions
 
 
-def known_labels(states: Float[Tensor, " observations"]) -> dict[str, int]:
+def known_labels(states: Float[torch.Tensor, " observations"]) -> dict[str, int]:
     """Return the states of the observations that are known, not NaN, by name.
 
-    >>> labels = torch.full((1, 14), torch.nan)
-    >>> labels[0, 1] = 1
-    >>> known_labels(labels[0])
+    >>> states = torch.full((14,), torch.nan)
+    >>> states[1] = 1
+    >>> known_labels(states)
     {'Cardiomegaly': 1}
     """
     named = zip(OBSERVATIONS, states.tolist(), strict=True)

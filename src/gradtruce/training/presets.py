@@ -2,11 +2,13 @@
 
 import difflib
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
+
+from gradtruce.balance.presets import load_preset
 
 
 def preset_names(kind: str) -> tuple[str, ...]:
@@ -40,30 +42,59 @@ def preset_path(kind: str, name: str) -> Path:
     return path
 
 
-def lay_over_preset(kind: str, section: str, given: Any, fields: Sequence[str]) -> Any:
-    """Return a table laid over the preset that it names; options go into `options`.
+def method_preset(name: str) -> dict[str, Any]:
+    """Return the name and the options of a method preset.
+
+    Raises:
+        FileNotFoundError: If there is no such preset.
+
+    >>> method_preset("r2gen-tiny")["name"]
+    'r2gen'
+    """
+    text = preset_path("methods", name).read_text(encoding="utf-8")
+    options: dict[str, Any] = tomllib.loads(text)["method"]
+    return {"name": options.pop("name"), "options": options}
+
+
+def balance_preset(name: str) -> dict[str, Any]:
+    """Return name, options, weights and scope of a published row of hyper-parameters.
+
+    Raises:
+        ValueError: If there is no such preset.
+
+    >>> balance_preset("came_grad-promptmrg-mimic")["scope"]
+    'all'
+    """
+    preset = load_preset(name)
+    return {
+        "name": preset.balancer,
+        "options": preset.options,
+        "weights": preset.weights,
+        "scope": preset.scope,
+    }
+
+
+def lay_over_preset(given: Any, read: Callable[[str], dict[str, Any]]) -> Any:
+    """Return a table laid over the preset that it names; what names none is returned as it is.
 
     Args:
-        kind: Folder of the presets.
-        section: Table of the preset file, such as "balance".
-        given: The table; anything that names no preset is returned as it is.
-        fields: Keys of the preset that are no options.
+        given: The table, or what is wrongly there instead.
+        read: Returns the table of a preset.
 
-    >>> lay_over_preset("methods", "method", {"name": "r2gen"}, ("name",))
-    {'name': 'r2gen'}
+    Raises:
+        ValueError: If the preset belongs to another name than the one given.
+
+    >>> lay_over_preset({"preset": "r2gen-tiny", "options": {"layers": 1}}, method_preset)["name"]
+    'r2gen'
     """
     if not isinstance(given, dict) or not isinstance(given.get("preset"), str):
         return given
-    path = preset_path(kind, given["preset"])
-    preset: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))[section]
-    table = {key: value for key, value in preset.items() if key in fields}
-    options = {key: value for key, value in preset.items() if key not in fields}
-    laid = {**table, **given, "options": {**options, **given.get("options", {})}}
-    if laid.get("name") != table.get("name"):
+    preset = read(given["preset"])
+    if given.get("name", preset["name"]) != preset["name"]:
         raise ValueError(
-            f"preset {given['preset']!r} belongs to {table['name']!r}, not to {laid['name']!r}"
+            f"preset {given['preset']!r} belongs to {preset['name']!r}, not to {given['name']!r}"
         )
-    return laid
+    return {**preset, **given, "options": {**preset["options"], **given.get("options", {})}}
 
 
 def suggestion(wrong: str, known: Sequence[str], *, among: Sequence[str] = ()) -> str:
