@@ -11,7 +11,7 @@ CPU = torch.device("cpu")
 def exact(rows: list[list[Tensor | None]], sizes: list[int]) -> Tensor:
     flat = [
         torch.cat(
-            [torch.zeros(n) if g is None else g.flatten() for g, n in zip(row, sizes)]
+            [torch.zeros(n) if g is None else g.flatten() for g, n in zip(row, sizes, strict=True)]
         ).double()
         for row in rows
     ]

@@ -57,7 +57,7 @@ def _frank_wolfe(w: Array, g: Array, g_0: Array, phi: float, iterations: int) ->
         direction = np.zeros_like(w)
         direction[to], direction[away] = 1, -1
         step = minimize_scalar(
-            lambda t, d=direction: dual_objective(w + t * d, g, g_0, phi),
+            lambda t, w=w, d=direction: dual_objective(w + t * d, g, g_0, phi),
             bounds=(0, w[away]),
             method="bounded",
             options={"xatol": 1e-14},

@@ -48,7 +48,7 @@ class OpenStep:
         else:
             last = max(losses)
             for task, loss in losses.items():
-                self.store.add(task, partial(loss.backward, retain_graph=task != last))
+                self.store.add(task, partial(_backward, loss, retain_graph=task != last))
         self.losses = self.losses + values
         self.present = sorted({*self.present, *losses})
 
@@ -56,6 +56,19 @@ class OpenStep:
         """Return which tasks had a graph in any micro-batch."""
         mask = [task in self.present for task in range(self._tasks)]
         return torch.tensor(mask).to(self._home, non_blocking=True)
+
+
+def _backward(loss: Tensor, *, retain_graph: bool) -> None:
+    try:
+        loss.backward(retain_graph=retain_graph)
+    except RuntimeError as error:
+        if "donated buffers" not in str(error):
+            raise
+        raise RuntimeError(
+            "the backward pass of this model was compiled to be run once a forward pass; let "
+            "TaskGradients run before the first backward pass of the compiled model, or set "
+            "torch._functorch.config.donated_buffer = False before compiling"
+        ) from error
 
 
 def on_device(values: Float[Tensor, " tasks"], device: torch.device) -> Float[Tensor, " tasks"]:

@@ -18,11 +18,11 @@ _EQUAL = 8e-16  # squared distance of two rows, as a share of their squares, at 
 
 
 def dual_weights(
-    gramian: Float[Tensor, "*blocks tasks tasks"],
-    mean: Float[Tensor, "*blocks tasks"],
+    gramian: Float[Tensor, "*#blocks tasks tasks"],
+    mean: Float[Tensor, "*#blocks tasks"],
     radius: float,
-    active: Bool[Tensor, " tasks"],
-) -> Float[Tensor, "*blocks tasks"]:
+    active: Bool[Tensor, "*#blocks tasks"],
+) -> Float[Tensor, "*#blocks tasks"]:
     """Return the w that minimises wᵀGp + radius·√(pᵀGp)·√(wᵀGw) over the simplex of active tasks.
 
     A closed form for two tasks; up to 8, the optima of all faces at once, without a
@@ -42,7 +42,7 @@ def dual_weights(
     tensor([0., 1.], dtype=torch.float64)
     """
     tasks = gramian.shape[-1]
-    G = gramian.to(torch.float64).masked_fill(~(active & active.unsqueeze(-1)), 0.0)
+    G = gramian.to(torch.float64).masked_fill(~(active.unsqueeze(-2) & active.unsqueeze(-1)), 0.0)
     squares = G.diagonal(dim1=-2, dim2=-1)
     largest = squares.amax(-1)[..., None, None]
     G = G / torch.where(largest > 0, largest, 1.0)
