@@ -227,6 +227,13 @@ def test_the_state_of_other_tasks_is_refused_before_anything_changes() -> None:
     assert engine.describe() == before
 
 
+def test_the_state_of_another_balancer_is_refused() -> None:
+    model = TwoHeads()
+    state = TaskGradients(model, Linear(), weights=WEIGHTS).state_dict()
+    with pytest.raises(ValueError, match="of balancer 'linear'; this engine has 'came_grad'"):
+        TaskGradients(model, CAMEGrad(), weights=WEIGHTS).load_state_dict(state)
+
+
 def test_no_state_is_given_within_a_step() -> None:
     model = TwoHeads()
     engine = TaskGradients(model, CAMEGrad(), weights=WEIGHTS)

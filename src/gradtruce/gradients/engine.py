@@ -244,6 +244,7 @@ class TaskGradients:
         return {
             "schema": SCHEMA,
             "tasks": list(self.tasks),
+            "name": self._balancer.name,
             "balancer": self._balancer.state_dict(),
             "steps": self._steps,
             "epoch": self.epoch,
@@ -256,7 +257,7 @@ class TaskGradients:
         """Take over what `state_dict` returned; works before the first step.
 
         Raises:
-            ValueError: If it is about other tasks, another model or another scope.
+            ValueError: If it is about other tasks, another balancer, model or scope.
         """
         if state["schema"] != SCHEMA:
             raise ValueError(f"the state has schema {state['schema']}, this version reads {SCHEMA}")
@@ -264,6 +265,10 @@ class TaskGradients:
             raise ValueError(
                 f"the state is of tasks {', '.join(state['tasks'])}; this engine has "
                 f"{', '.join(self.tasks)}, and names and order must agree"
+            )
+        if state["name"] != self._balancer.name:
+            raise ValueError(
+                f"the state is of balancer {state['name']!r}; this engine has {self._balancer.name!r}"
             )
         self._scope.load_state_dict(state["scope"], self._device)
         self._balancer.load_state_dict(state["balancer"])

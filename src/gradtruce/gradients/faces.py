@@ -1,6 +1,7 @@
 """The optimum of F(w) = bᵀw + s·√(wᵀGw) on each of many faces of the simplex, and the best."""
 
 from functools import cache
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
@@ -10,17 +11,48 @@ NOISE = 1e-6  # ‖g_w‖ in units of the largest row, at or below which its dir
 _ZERO = -1e-9  # a weight from here on is taken for zero
 
 
-@cache
-def all_faces(tasks: int, device: torch.device) -> Bool[Tensor, "faces tasks"]:
-    """Return the members of all faces of a simplex.
+class Faces(NamedTuple):
+    """Faces of a simplex, and what their members alone determine.
 
-    >>> all_faces(2, torch.device("cpu"))
+    Attributes:
+        members: Tasks of each face.
+        base: The first member of each face, one-hot.
+        others: Its other members.
+        pairs: Pairs of other members.
+        filling: Ones on the diagonal for tasks that are not other members.
+    """
+
+    members: Bool[Tensor, "faces tasks"]
+    base: Bool[Tensor, "faces tasks"]
+    others: Bool[Tensor, "faces tasks"]
+    pairs: Bool[Tensor, "faces tasks tasks"]
+    filling: Float[Tensor, "faces tasks tasks"]
+
+
+def faces_of(members: Bool[Tensor, "faces tasks"]) -> Faces:
+    """Return the faces with the given members.
+
+    >>> faces_of(torch.tensor([[False, True, True]])).base
+    tensor([[False,  True, False]])
+    """
+    first = members.int().argmax(-1)
+    base = torch.nn.functional.one_hot(first, members.shape[-1]).bool()
+    others = members & ~base
+    pairs = others.unsqueeze(-1) & others.unsqueeze(-2)
+    return Faces(members, base, others, pairs, torch.diag_embed((~others).to(torch.float64)))
+
+
+@cache
+def all_faces(tasks: int, device: torch.device) -> Faces:
+    """Return all faces of a simplex.
+
+    >>> all_faces(2, torch.device("cpu")).members
     tensor([[ True, False],
             [False,  True],
             [ True,  True]])
     """
     number = torch.arange(1, 2**tasks, device=device)
-    return ((number.unsqueeze(-1) >> torch.arange(tasks, device=device)) & 1).bool()
+    return faces_of(((number.unsqueeze(-1) >> torch.arange(tasks, device=device)) & 1).bool())
 
 
 def best_of_faces(
@@ -28,10 +60,10 @@ def best_of_faces(
     b: Float[Tensor, "*blocks tasks"],
     s: Float[Tensor, "*blocks"],
     active: Bool[Tensor, "*blocks tasks"],
-    members: Bool[Tensor, "faces tasks"],
+    faces: Faces,
 ) -> Float[Tensor, "*blocks tasks"]:
     """Return the best of the optima of some faces; see `face_optima` and `best_candidate`."""
-    return best_candidate(G, b, s, active, *face_optima(G, b, s, active, members))
+    return best_candidate(G, b, s, active, *face_optima(G, b, s, active, faces))
 
 
 def best_candidate(
@@ -83,7 +115,7 @@ def face_optima(
     b: Float[Tensor, "*blocks tasks"],
     s: Float[Tensor, "*blocks"],
     active: Bool[Tensor, "*blocks tasks"],
-    members: Bool[Tensor, "faces tasks"],
+    faces: Faces,
 ) -> tuple[Float[Tensor, "*blocks faces tasks"], Bool[Tensor, "*blocks faces"]]:
     """Return the optimum of F on the affine hull of each face, and whether it lies in the face.
 
@@ -97,16 +129,16 @@ def face_optima(
         b: Gp.
         s: radius·√(pᵀGp).
         active: Tasks that may get weight.
-        members: Faces to look at; duplicates do no harm.
+        faces: Where to look; duplicates do no harm.
     """
-    w, c_squared, along = _nearest_and_along(G, b, members)
+    w, c_squared, along = _nearest_and_along(G, b, faces)
     nearest_squared = (w * (w @ G)).sum(-1).clamp_min(0.0)
     room = s.unsqueeze(-1).square() - c_squared
     w = w - (nearest_squared / room).sqrt().unsqueeze(-1) * along
-    allowed = ~(members & ~active.unsqueeze(-2)).any(-1)
+    allowed = ~(faces.members & ~active.unsqueeze(-2)).any(-1)
     valid = (room > 0) & (w >= _ZERO).all(-1) & allowed
-    single = members.sum(-1) == 1  # a vertex is its own optimum, whatever s is
-    w = torch.where(single.unsqueeze(-1), members.to(w), w)
+    single = ~faces.others.any(-1)  # a vertex is its own optimum, whatever s is
+    w = torch.where(single.unsqueeze(-1), faces.members.to(w), w)
     valid = torch.where(single, allowed, valid)
     w = torch.where(valid.unsqueeze(-1), w, 1.0).clamp_min(0.0)
     return w / w.sum(-1, keepdim=True), valid
@@ -115,31 +147,28 @@ def face_optima(
 def _nearest_and_along(
     G: Float[Tensor, "*blocks tasks tasks"],
     b: Float[Tensor, "*blocks tasks"],
-    members: Bool[Tensor, "faces tasks"],
+    faces: Faces,
 ) -> tuple[
     Float[Tensor, "*blocks faces tasks"],
     Float[Tensor, "*blocks faces"],
     Float[Tensor, "*blocks faces tasks"],
 ]:
     """Return the weights of m, ‖c‖², and the weights (of sum 0) of c, for each face."""
-    base = members.int().argmax(-1)
-    one = torch.nn.functional.one_hot(base, members.shape[-1]).bool()
-    others = members & ~one
-    row = G[..., base, :]  # inner products with the smallest member
-    square = (row * one).sum(-1, keepdim=True)
+    others = faces.others
+    row = (faces.base.to(G).unsqueeze(-2) @ G.unsqueeze(-3)).squeeze(-2)  # of the base
+    square = (row * faces.base).sum(-1, keepdim=True)
     shift = (row - square) * others  # (g_j − g_base)·g_base
-    slope = (b.unsqueeze(-2) - b[..., base].unsqueeze(-1)) * others  # (g_j − g_base)·g0
-    pair = others.unsqueeze(-1) & others.unsqueeze(-2)
+    slope = (b.unsqueeze(-2) - (b.unsqueeze(-2) * faces.base).sum(-1, keepdim=True)) * others
     differences = G.unsqueeze(-3) - row.unsqueeze(-1) - row.unsqueeze(-2) + square.unsqueeze(-1)
-    differences = torch.where(pair, differences, 0.0)
+    differences = torch.where(faces.pairs, differences, 0.0)
     size = differences.diagonal(dim1=-2, dim2=-1).clamp_min(0.0).sqrt()
     size = torch.where(size > 0, size, 1.0)
     scaled = differences / (size.unsqueeze(-1) * size.unsqueeze(-2))
-    scaled = scaled + torch.diag_embed((~others).to(G))
+    scaled = scaled + faces.filling
     sides = torch.stack([-shift / size, slope / size], -1)
     solution = torch.linalg.solve_ex(scaled, sides).result / size.unsqueeze(-1)
     nearest, along = solution.unbind(-1)
     squared = (slope * along).sum(-1)
-    nearest = nearest + one * (1 - nearest.sum(-1, keepdim=True))
-    along = along - one * along.sum(-1, keepdim=True)
+    nearest = nearest + faces.base * (1 - nearest.sum(-1, keepdim=True))
+    along = along - faces.base * along.sum(-1, keepdim=True)
     return nearest, squared, along

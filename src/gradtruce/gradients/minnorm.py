@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from gradtruce.gradients.faces import NOISE, best_candidate, best_of_faces, duality_gap
+from gradtruce.gradients.faces import NOISE, best_candidate, best_of_faces, duality_gap, faces_of
 
 _SHIFTS = 80  # most values of τ; about 5 to 20 are used
 _EXACT = 1e-13  # gap, in units of the largest row's square, below which nothing better is sought
@@ -46,7 +46,7 @@ def nearest_points_optimum(
     corral = _Corral(G, b, active)
     while float(s) > 0 and not search.is_over:
         nearest = corral.solve(math.exp(search.target) / float(s))
-        exact = best_of_faces(G, b, s, active, (nearest > 0).unsqueeze(0))
+        exact = best_of_faces(G, b, s, active, faces_of((nearest > 0).unsqueeze(0)))
         candidates += [nearest, exact]
         if duality_gap(G, b, s, exact, active)[1] <= _EXACT:
             break

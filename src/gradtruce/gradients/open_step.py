@@ -60,7 +60,7 @@ class OpenStep:
 
 def _backward(loss: Tensor, *, retain_graph: bool) -> None:
     try:
-        loss.backward(retain_graph=retain_graph)
+        torch.autograd.backward(loss, retain_graph=retain_graph)
     except RuntimeError as error:
         if "donated buffers" not in str(error):
             raise
