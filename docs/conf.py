@@ -9,3 +9,4 @@ html_title = "gradtruce"
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
 exclude_patterns = ["_build"]
+napoleon_attr_annotations = False  # shapes such as "*blocks tasks" are no markup

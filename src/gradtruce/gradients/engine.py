@@ -268,7 +268,8 @@ class TaskGradients:
             )
         if state["name"] != self._balancer.name:
             raise ValueError(
-                f"the state is of balancer {state['name']!r}; this engine has {self._balancer.name!r}"
+                f"the state is of balancer {state['name']!r}; this engine has "
+                f"{self._balancer.name!r}"
             )
         self._scope.load_state_dict(state["scope"], self._device)
         self._balancer.load_state_dict(state["balancer"])

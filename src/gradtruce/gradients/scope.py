@@ -13,6 +13,17 @@ LAST_CHANCE = 64  # step by which two tasks must have met in some parameter
 _NAMED = 3  # parameters named in a note before "and n more"
 
 
+def is_read_after(step: int) -> bool:
+    """Return whether the host reads what is kept on the device after a step, counted from 1.
+
+    >>> [step for step in range(1, 2001) if is_read_after(step)]
+    [2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2000]
+    """
+    if step > LAST_DOUBLING:
+        return step % READ_EVERY == 0
+    return step > 1 and step & (step - 1) == 0
+
+
 @final
 class Scope:
     """Finds the parameters that at least two tasks reach, from the rows of their gradients.
@@ -73,20 +84,16 @@ class Scope:
         """
         new = set(present) - self._seen
         self._seen |= new
-        return self.read(step) if new and self.is_found else []
-
-    def is_read_after(self, step: int) -> bool:
-        """Return whether the host reads the flags after a step, counted from 1."""
-        if step > LAST_DOUBLING:
-            return self.is_found and step % READ_EVERY == 0
-        return self.is_found and step > 1 and step & (step - 1) == 0
+        return self.read(step) if new else []
 
     def read(self, step: int) -> list[str]:
-        """Read the flags, widen the scope, and return notes.
+        """Read the flags, widen the scope, and return notes; do nothing where it is not found.
 
         Raises:
             ValueError: If there is no shared parameter and none can be expected.
         """
+        if not self.is_found:
+            return []
         if self._flags:
             found = torch.stack(list(self._flags.values())).tolist()
             for (task, place), reached in zip(list(self._flags), found, strict=True):

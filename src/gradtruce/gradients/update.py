@@ -21,7 +21,7 @@ from gradtruce.gradients.gramian import gramian
 from gradtruce.gradients.open_step import OpenStep, on_device
 from gradtruce.gradients.record import StepRecord
 from gradtruce.gradients.rows import Row
-from gradtruce.gradients.scope import Scope
+from gradtruce.gradients.scope import Scope, is_read_after
 
 INACTIVE = 1e-12  # norm of a row in units of the largest, at or below which its task is inactive
 
@@ -104,7 +104,7 @@ class Updater:
         a = self.coefficients(products, opened.losses, active, step, epoch)
         gradients = self._combined(rows, inside, a)
         self._clean(finite, gradients)
-        if self.scope.is_read_after(step):
+        if is_read_after(step):
             notes += self.scope.read(step)
         record = StepRecord(
             tasks=self.tasks,
