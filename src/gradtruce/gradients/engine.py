@@ -17,11 +17,11 @@ from gradtruce.gradients.balancer import (
 from gradtruce.gradients.finite import Check, FiniteCheck
 from gradtruce.gradients.inactivity import Inactivity
 from gradtruce.gradients.losses import admitted, none_active
-from gradtruce.gradients.open_step import OpenStep, loss_vector
+from gradtruce.gradients.open_step import OpenStep, loss_vector, task_mask
 from gradtruce.gradients.record import StepRecord
 from gradtruce.gradients.replay import Replay
 from gradtruce.gradients.rows import RowStore, gradients_aside
-from gradtruce.gradients.scope import Scope, ScopeRule
+from gradtruce.gradients.scope import Scope, ScopeRule, is_read_after
 from gradtruce.gradients.support import (
     chosen_places,
     named_parameters,
@@ -321,9 +321,7 @@ class TaskGradients:
         """Start a step: with a single row where its coefficients can be known by now."""
         tasks, coefficients = len(self.tasks), None
         if not self._keeps_rows and (last or self._balancer.is_fixed):
-            active = torch.tensor(
-                [k in present or not last for k in range(tasks)], device=self._home
-            )
+            active = task_mask(present if last else range(tasks), tasks, self._home)
             coefficients = self._updater.coefficients(
                 torch.zeros(tasks, tasks, dtype=torch.float64, device=self._home),
                 loss_vector(present, tasks, self._home),
@@ -336,11 +334,9 @@ class TaskGradients:
         return OpenStep(store, coefficients, tasks=tasks, device=self._device, home=self._home)
 
     def _count(self, record: StepRecord, due: Sequence[int] | None) -> None:
-        mask = None
-        if due is not None:
-            mask = torch.tensor([k in due for k in range(len(self.tasks))], device=self._home)
+        mask = None if due is None else task_mask(due, len(self.tasks), self._home)
         self._inactivity.update(record.active, mask)
-        if self._home.type == "cpu" or self._scope.is_read_after(record.step):
+        if self._home.type == "cpu" or is_read_after(record.step):
             self._inactivity.warn(record.step)
 
     def _groups(self) -> Sequence[Sequence[int] | None]:

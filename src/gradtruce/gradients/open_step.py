@@ -1,6 +1,6 @@
 """What the micro-batches of one step have brought so far."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from functools import partial
 from typing import final
 
@@ -54,8 +54,7 @@ class OpenStep:
 
     def present_mask(self) -> Bool[Tensor, " tasks"]:
         """Return which tasks had a graph in any micro-batch."""
-        mask = [task in self.present for task in range(self._tasks)]
-        return torch.tensor(mask).to(self._home, non_blocking=True)
+        return task_mask(self.present, self._tasks, self._home)
 
 
 def _backward(loss: Tensor, *, retain_graph: bool) -> None:
@@ -69,6 +68,16 @@ def _backward(loss: Tensor, *, retain_graph: bool) -> None:
             "TaskGradients run before the first backward pass of the compiled model, or set "
             "torch._functorch.config.donated_buffer = False before compiling"
         ) from error
+
+
+def task_mask(places: Container[int], tasks: int, home: torch.device) -> Bool[Tensor, " tasks"]:
+    """Return True for the given tasks, copied to the device without waiting for it.
+
+    >>> task_mask([1], 3, torch.device("cpu"))
+    tensor([False,  True, False])
+    """
+    mask = [place in places for place in range(tasks)]
+    return torch.tensor(mask).to(home, non_blocking=True)
 
 
 def on_device(values: Float[Tensor, " tasks"], device: torch.device) -> Float[Tensor, " tasks"]:
