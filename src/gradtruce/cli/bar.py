@@ -98,3 +98,10 @@ def clock(seconds: float) -> str:
     '2:05'
     """
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+def quieten_transformers() -> None:
+    """Keep the bars of `transformers` for saving and loading from between our own."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()

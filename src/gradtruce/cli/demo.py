@@ -31,8 +31,9 @@ def demo(
     """
     import shutil
 
-    from gradtruce.cli.bar import Bars
+    from gradtruce.cli.bar import Bars, quieten_transformers
     from gradtruce.study.config import load_study
+    from gradtruce.viewer.report import build
 
     if output.exists():
         raise FileExistsError(
@@ -40,22 +41,23 @@ def demo(
         )
     data = output.absolute() / "data"
     config = load_study("demo", [*(settings or []), f"run.data.path='{data}'"])
+    quieten_transformers()
     try:
         with Bars() as bars:
-            _make(config, output, data, bars)
+            _train(config, output, data, bars)
     except BaseException:  # an interrupt must not leave a half either
         shutil.rmtree(output, ignore_errors=True)
         raise
+    build(output)
     summary = json.loads((output / "summary.json").read_text(encoding="utf-8"))
     _print_summary(summary)
     print(f"done: open {output / 'report.html'} (numbers: {output / 'summary.json'})")
 
 
-def _make(config: "StudyConfig", output: Path, data: Path, bars: "Bars") -> None:
+def _train(config: "StudyConfig", output: Path, data: Path, bars: "Bars") -> None:
     from gradtruce.cli.bar import Pace
     from gradtruce.data.phantom.prepare import prepare_phantom
     from gradtruce.study.comparison import compare
-    from gradtruce.viewer.report import build
 
     if config.phantom is None:
         raise ValueError("the study 'demo' must say which phantom is made; phantom is not set")
@@ -68,9 +70,6 @@ def _make(config: "StudyConfig", output: Path, data: Path, bars: "Bars") -> None
             bars.show(name, now.share, now.seconds_left, now.phase)
 
     compare(config, output, watch=watch)
-    bars.show("report", 0.0, None)
-    build(output)
-    bars.show("report", 1.0, None)
 
 
 def _print_summary(summary: dict[str, Any]) -> None:

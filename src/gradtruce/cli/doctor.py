@@ -28,7 +28,7 @@ WANTED = {
         "typer",
         "rich",
         "jinja2",
-        "matplotlib",
+        "markupsafe",
         "tomli-w",
     ),
 }

@@ -1,12 +1,13 @@
 """`gradtruce list`: the names that configurations and options take."""
 
+from importlib import resources
 from typing import Annotated
 
 import typer
 
 from gradtruce.cli.catalogue import CATALOGUE
 
-PRESET_KINDS = ("balance", "data", "methods", "training", "study")
+PRESET_KINDS = ("balance", "methods", "training", "study")
 
 
 def list_names(
@@ -26,9 +27,15 @@ def list_names(
 
 
 def _presets() -> dict[str, str]:
-    from gradtruce.training.presets import preset_names
-
-    return {f"{kind}/{name}": "" for kind in PRESET_KINDS for name in preset_names(kind)}
+    """Return the presets that the package ships, read from its folders: no import of torch."""
+    root = resources.files("gradtruce") / "presets"
+    found = [
+        f"{kind}/{file.name.removesuffix('.toml')}"
+        for kind in PRESET_KINDS
+        for file in (root / kind).iterdir()
+        if file.name.endswith(".toml")
+    ]
+    return dict.fromkeys(sorted(found), "")
 
 
 def _print_table(title: str, names: dict[str, str]) -> None:

@@ -18,8 +18,10 @@ def predict(
 
     Research software, not a medical device: the text must not be used for anyone's care.
     """
+    from gradtruce.cli.bar import quieten_transformers
     from gradtruce.viewer.report.read_images import read_images
 
+    quieten_transformers()
     predictions = read_images(run, images, output, each=each)
     for prediction in predictions:
         print(f"{prediction.id}: {prediction.generated or '(nothing)'}")

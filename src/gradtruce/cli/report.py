@@ -16,7 +16,9 @@ def report(
     gallery: Annotated[int, typer.Option(min=0, help="How many test studies to show.")] = 12,
 ) -> None:
     """Draw curves, tables and a gallery of studies as one self-contained HTML file."""
+    from gradtruce.cli.bar import quieten_transformers
     from gradtruce.viewer.report import build
 
+    quieten_transformers()
     page = build(folder, output, gallery=gallery)
     print(f"done: open {page}")

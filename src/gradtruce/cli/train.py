@@ -26,7 +26,7 @@ def train(
 
     Writes config.toml, log.jsonl, checkpoints, predictions.jsonl and metrics.json.
     """
-    from gradtruce.cli.bar import Bars
+    from gradtruce.cli.bar import Bars, quieten_transformers
     from gradtruce.training.config_file import load_config
     from gradtruce.training.loop import train as train_run
     from gradtruce.training.progress import Progress
@@ -34,6 +34,7 @@ def train(
     overrides = list(settings or [])
     if data is not None:
         overrides.append(f"data.path='{data.absolute()}'")
+    quieten_transformers()
     resolved = load_config(config, overrides)
     with Bars() as bars:
 
