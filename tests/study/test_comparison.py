@@ -23,7 +23,7 @@ def test_the_summary_names_arms_baselines_and_data(summary):
     assert (summary["schema"], summary["kind"], summary["is_synthetic"]) == (1, "comparison", True)
     assert list(summary["arms"]) == ["linear", "came_grad"]
     assert set(summary["baselines"]) == {"all_normal", "most_frequent"}
-    assert summary["data"]["parameters"]["level"] == "easy"
+    assert summary["data"]["level"] == "easy"
     assert sum(summary["data"]["splits"].values()) == 60
 
 

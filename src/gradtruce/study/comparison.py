@@ -117,15 +117,13 @@ def _timing(config: StudyConfig) -> Json:
 
 def _describe_data(config: StudyConfig, dataset: PreparedDataset) -> Json:
     manifest = dataset.manifest
-    phantom = {} if config.phantom is None else config.phantom.model_dump()
     return {
         "name": manifest.name,
         "source": manifest.source,
         "splits": dict(manifest.splits),
+        **manifest.parameters,
         "image_size": config.run.data.image_size,
         "views": config.run.data.views,
-        "parameters": manifest.parameters,
-        **phantom,
     }
 
 
