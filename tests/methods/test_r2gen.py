@@ -128,7 +128,7 @@ def test_the_paper_preset_is_resnet_101_with_512_wide_layers() -> None:
 def test_the_tiny_preset_has_eight_tokens_a_side_at_128_pixels() -> None:
     model = build("r2gen", make_tokenizer(), options_of("tiny"))
     assert isinstance(model, R2Gen)
-    assert sum(each.numel() for each in model.parameters()) < 1_000_000
+    assert sum(each.numel() for each in model.parameters()) < 1_500_000
     batch = make_batch(studies=1, pixels=128, dtype=torch.float32)
     assert model.attention(batch, batch.input_ids).shape[-2:] == (8, 8)
 

@@ -9,8 +9,9 @@ import typer
 def train(
     output: Annotated[Path, typer.Option(help="Run folder to make, such as runs/first.")],
     config: Annotated[
-        str, typer.Option(help="A training preset (gradtruce list presets) or a TOML file.")
-    ] = "demo",
+        str | None,
+        typer.Option(help="A training preset (gradtruce list presets) or a TOML file. [demo]"),
+    ] = None,
     data: Annotated[
         Path | None, typer.Option(help="Prepared data set; as --set data.path=FOLDER.")
     ] = None,
@@ -35,6 +36,8 @@ def train(
     if data is not None:
         overrides.append(f"data.path='{data.absolute()}'")
     quieten_transformers()
+    if config is None:
+        config = str(output / "config.toml") if resume else "demo"
     resolved = load_config(config, overrides)
     with Bars() as bars:
 

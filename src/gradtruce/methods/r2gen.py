@@ -45,7 +45,8 @@ class R2GenConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]  # of tran
 
     Attributes:
         vocab_size: Number of tokens of the tokenizer.
-        backbone: "resnet" (bottleneck layers) or "compact" (small images), see `blocks.backbone`.
+        backbone: "resnet" (bottleneck layers), "compact" or "compact_batch" (small images), see
+            `blocks.backbone`.
         backbone_widths: Channels after each stage.
         backbone_depths: Layers in each stage; 3, 4, 23, 3 is ResNet-101.
         width: Size of the token vectors, d.
@@ -54,6 +55,9 @@ class R2GenConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]  # of tran
         hidden: Size of the feed-forward layers.
         dropout: Share dropped in encoder and decoder.
         visual_dropout: Share of the projected visual features dropped.
+        visual_positions: Add sinusoids of row and column to the visual tokens; not in the paper.
+        pooled_token: Let the decoder see the pooled features as one more visual token; not in the
+            paper.
         memory_slots: Slots of the relational memory; 0 leaves out memory and MCLN (the ablation).
         published_norm: Layer normalisation as in the published code, for imported weights.
         report_weight: Static weight of the task "report".
@@ -80,6 +84,8 @@ class R2GenConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]  # of tran
     hidden: int = 512
     dropout: float = 0.1
     visual_dropout: float = 0.5
+    visual_positions: bool = False
+    pooled_token: bool = False
     memory_slots: int = 3
     published_norm: bool = True
     report_weight: float = 1.0
@@ -117,14 +123,21 @@ class R2Gen(PretrainedMethod):  # type: ignore[no-untyped-call]  # of transforme
         shape = (config.layers, config.width, config.heads, config.hidden, config.dropout)
         backbone = build_backbone(config.backbone, config.backbone_widths, config.backbone_depths)
         encoder = Encoder(*shape, published_norm=config.published_norm)
-        self.visual = VisualEncoder(backbone, encoder, config.width, config.visual_dropout)
+        self.visual = VisualEncoder(
+            backbone,
+            encoder,
+            config.width,
+            config.visual_dropout,
+            positions=config.visual_positions,
+            pooled_token=config.pooled_token,
+        )
         self.decoder = ReportDecoder(
             config.vocab_size,
             *shape,
             memory_slots=config.memory_slots,
             published_norm=config.published_norm,
         )
-        self.findings = nn.Linear(backbone.width, len(config.label_names))
+        self.findings = nn.Linear(2 * backbone.width, len(config.label_names))
         self.generation_config = self.decoding_options(Decoding())
         self.post_init()  # type: ignore[no-untyped-call]  # of transformers
 
@@ -132,12 +145,15 @@ class R2Gen(PretrainedMethod):  # type: ignore[no-untyped-call]  # of transforme
     def tasks(self) -> tuple[TaskSpec, ...]:
         """Return report and findings; only the backbone is reached by both."""
         trunk = frozenset({"visual.backbone"})
+        seen = {"visual.projection", "visual.encoder"}
+        if self.config.pooled_token:
+            seen.add("visual.summary")
         return (
             TaskSpec(
                 PRIMARY_TASK,
                 self.config.report_weight,
                 "primary",
-                reach=trunk | {"visual.projection", "visual.encoder", "decoder"},
+                reach=trunk | seen | {"decoder"},
             ),
             TaskSpec(
                 FINDINGS_TASK,
@@ -202,11 +218,16 @@ class R2Gen(PretrainedMethod):  # type: ignore[no-untyped-call]  # of transforme
     def attention(
         self, batch: Batch, ids: Int[Tensor, "batch tokens"]
     ) -> Float[Tensor, "batch tokens views height width"]:
-        """Return the visual attention of the last decoder layer, averaged over heads."""
+        """Return the visual attention of the last decoder layer, averaged over heads.
+
+        What a token of the pooled features gets has no place and is left out.
+        """
         with evaluating(self):
             visual = self.visual(batch.pixel_values, batch.view_mask)
             looks = self.decoder.looks(ids[:, :-1], visual.last_hidden_state, visual.token_mask)
-        looks = nn.functional.pad(looks, (0, 0, 1, 0))
+        rows, columns = visual.grid
+        looks = looks[..., : batch.view_mask.shape[1] * rows * columns]
+        looks = nn.functional.pad(looks / looks.sum(dim=-1, keepdim=True), (0, 0, 1, 0))
         looks = looks * (ids != self.config.pad_token_id).unsqueeze(-1)
         return looks.view(*ids.shape, batch.view_mask.shape[1], *visual.grid)
 

@@ -5,7 +5,8 @@ import torch
 from torch import Tensor
 
 from gradtruce.methods.blocks.cache import ReportCache
-from gradtruce.methods.blocks.decoder import ReportDecoder, sinusoids
+from gradtruce.methods.blocks.decoder import ReportDecoder
+from gradtruce.methods.blocks.positions import sinusoids
 
 STUDIES, WORDS, WIDTH = 3, 13, 8
 slots = pytest.mark.parametrize("slots", [0, 3])

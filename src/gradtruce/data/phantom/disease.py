@@ -30,9 +30,9 @@ class Difficulty:
 
 
 DIFFICULTIES: Final[Mapping[LevelName, Difficulty]] = {
-    "easy": Difficulty(0.25, (0.15, 0.40, 0.45), 0.0, 2.0),
-    "standard": Difficulty(0.32, (0.30, 0.40, 0.30), 0.06, 1.3),
-    "hard": Difficulty(0.50, (0.50, 0.35, 0.15), 0.12, 0.9),
+    "easy": Difficulty(0.25, (0.10, 0.40, 0.50), 0.0, 2.6),
+    "standard": Difficulty(0.32, (0.20, 0.40, 0.40), 0.06, 2.0),
+    "hard": Difficulty(0.50, (0.50, 0.35, 0.15), 0.12, 1.1),
 }
 
 SIZES: Final = (8, 10, 12, 15, 18, 20, 25, 30, 35, 40, 45, 50, 55, 60, 65)

@@ -45,10 +45,10 @@ class Level:
 LEVELS: Final[Mapping[LevelName, Level]] = MappingProxyType(
     {
         "easy": Level(
-            opacity=1.35, thin=1.6, change=1.3, noise=0.006, pose=0.6, clutter=0.0, detail=0.8
+            opacity=1.6, thin=2.1, change=1.3, noise=0.006, pose=0.6, clutter=0.0, detail=0.8
         ),
         "standard": Level(
-            opacity=1.0, thin=1.3, change=1.0, noise=0.011, pose=1.0, clutter=0.4, detail=1.0
+            opacity=1.2, thin=1.7, change=1.05, noise=0.011, pose=1.0, clutter=0.4, detail=1.0
         ),
         "hard": Level(
             opacity=0.7, thin=1.0, change=0.8, noise=0.02, pose=1.4, clutter=1.6, detail=1.15

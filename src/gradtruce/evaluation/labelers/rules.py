@@ -70,7 +70,7 @@ class RulesLabeler(Labeler):
         rows = [self._row(report) for report in reports]
         blank = sum(not report.strip(" .") for report in reports)
         if blank:
-            _log.warning("%d of %d reports are empty: labelled %s", blank, len(rows), self.empty)
+            _log.info("%d of %d reports are empty: labelled %s", blank, len(rows), self.empty)
         return np.array(rows, dtype=np.float64).reshape(len(rows), len(OBSERVATIONS))
 
     def _row(self, report: str) -> tuple[float, ...]:

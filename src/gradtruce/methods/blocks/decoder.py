@@ -3,7 +3,6 @@
 import math
 from typing import cast, final
 
-import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
@@ -11,23 +10,9 @@ from gradtruce.methods.blocks.attention import Attention, causal_mask
 from gradtruce.methods.blocks.cache import ReportCache
 from gradtruce.methods.blocks.encoder import feedforward
 from gradtruce.methods.blocks.norms import MemoryNorm, Norm
+from gradtruce.methods.blocks.positions import sinusoids
 from gradtruce.methods.blocks.relational_memory import RelationalMemory
 from gradtruce.methods.blocks.xavier import XavierEmbedding
-
-
-def sinusoids(
-    start: int, length: int, width: int, like: Float[Tensor, "..."]
-) -> Float[Tensor, "length width"]:
-    """Return the sinusoidal encoding of positions from `start` on (Vaswani et al. 2017, 3.5).
-
-    >>> sinusoids(0, 2, 4, like=torch.zeros(()))
-    tensor([[0.0000, 1.0000, 0.0000, 1.0000],
-            [0.8415, 0.5403, 0.0100, 0.9999]])
-    """
-    positions = torch.arange(start, start + length, dtype=like.dtype, device=like.device)
-    evens = torch.arange(0, width, 2, dtype=like.dtype, device=like.device)
-    angles = positions[:, None] * torch.exp(evens * (-math.log(10_000.0) / width))
-    return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)
 
 
 @final
@@ -44,6 +29,7 @@ class DecoderLayer(nn.Module):
             plain norms.
         published_norm: See `norms.standardize`.
 
+    >>> import torch
     >>> layer = DecoderLayer(0, 8, 2, 16, 0.1, memory_width=0, published_norm=True)
     >>> tokens, visual = torch.ones(1, 4, 8), torch.ones(1, 9, 8)
     >>> sees_all = torch.ones(1, 1, 1, 9, dtype=torch.bool)
@@ -143,6 +129,7 @@ class ReportDecoder(nn.Module):
         memory_slots: Slots of the relational memory; 0 leaves it out and takes plain norms.
         published_norm: See `norms.standardize`.
 
+    >>> import torch
     >>> decoder = ReportDecoder(
     ...     vocabulary=11, layers=2, width=8, heads=2, hidden=16, dropout=0.1, memory_slots=3,
     ...     published_norm=True)

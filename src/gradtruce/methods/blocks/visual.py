@@ -10,6 +10,7 @@ from transformers.utils.generic import ModelOutput
 
 from gradtruce.methods.blocks.backbone import CompactResNet, ResNet
 from gradtruce.methods.blocks.encoder import Encoder
+from gradtruce.methods.blocks.positions import grid_sinusoids
 
 
 @dataclass
@@ -17,9 +18,11 @@ class VisualTokens(ModelOutput):
     """The views of each study as one row of tokens; every tensor has studies in front.
 
     Attributes:
-        last_hidden_state: Encoded tokens, view after view, row after row.
+        last_hidden_state: Encoded tokens, view after view, row after row; then, where there is one,
+            the token of the pooled features.
         token_mask: False for tokens of an absent view.
-        pooled: Mean of the backbone's features over all present views.
+        pooled: Mean, then maximum, of the backbone's features over all present views. The mean
+            tells what is large, the maximum what is small.
         grid: Rows and columns of tokens in one view.
     """
 
@@ -33,14 +36,16 @@ class VisualTokens(ModelOutput):
 class VisualEncoder(nn.Module):
     """Backbone, projection and transformer encoder over the tokens of all views.
 
-    The backbone runs on present views only, whatever an absent one holds. Tokens carry no position
-    of their own, as in R2Gen, so the order of views does not matter either.
+    The backbone runs on present views only, whatever an absent one holds. Where tokens carry a
+    position, it is their row and column within the view, so the order of views does not matter.
 
     Args:
         backbone: Any module from images to feature maps, with its number of channels as `width`.
         encoder: Transformer over the projected tokens.
         width: Size of the projected tokens.
         dropout: Share of the projected features dropped in training; 0.5 in the paper.
+        positions: Add sinusoids of row and column to the projected tokens; R2Gen has none.
+        pooled_token: Give the decoder the pooled features as one more token; R2Gen does not.
 
     >>> from gradtruce.methods.blocks.backbone import build_backbone
     >>> encoder = Encoder(1, 8, 2, 16, 0.1, published_norm=True)
@@ -53,7 +58,14 @@ class VisualEncoder(nn.Module):
     main_input_name = "pixel_values"
 
     def __init__(
-        self, backbone: ResNet | CompactResNet, encoder: Encoder, width: int, dropout: float
+        self,
+        backbone: ResNet | CompactResNet,
+        encoder: Encoder,
+        width: int,
+        dropout: float,
+        *,
+        positions: bool = False,
+        pooled_token: bool = False,
     ) -> None:
         super().__init__()
         self.backbone = backbone
@@ -61,6 +73,8 @@ class VisualEncoder(nn.Module):
             nn.Linear(backbone.width, width), nn.ReLU(), nn.Dropout(dropout)
         )
         self.encoder = encoder
+        self.positions = positions
+        self.summary = nn.Linear(2 * backbone.width, width) if pooled_token else None
 
     def forward(
         self,
@@ -76,10 +90,33 @@ class VisualEncoder(nn.Module):
         batch, views = view_mask.shape
         places = maps.new_zeros(batch * views, *maps.shape[1:]).index_copy(0, present, maps)
         features = places.flatten(2).transpose(1, 2).unflatten(0, (batch, views))
-        pooled = features.mean(dim=2).sum(dim=1) / view_mask.sum(dim=1, keepdim=True)
         token_mask = view_mask.repeat_interleave(features.shape[2], dim=1)
-        tokens = self.encoder(self.projection(features.flatten(1, 2)), token_mask)
-        return VisualTokens(tokens, token_mask, pooled, grid=(maps.shape[2], maps.shape[3]))
+        grid = (maps.shape[2], maps.shape[3])
+        projected = self.projection(features)
+        if self.positions:
+            projected = projected + grid_sinusoids(grid, projected)
+        tokens = self.encoder(projected.flatten(1, 2), token_mask)
+        pooled = pool(features, view_mask)
+        if self.summary is not None:
+            tokens = torch.cat([tokens, self.summary(pooled).unsqueeze(1)], dim=1)
+            token_mask = nn.functional.pad(token_mask, (0, 1), value=True)
+        return VisualTokens(tokens, token_mask, pooled, grid)
+
+
+def pool(
+    features: Float[Tensor, "batch views places channels"], view_mask: Bool[Tensor, "batch views"]
+) -> Float[Tensor, "batch doubled"]:
+    """Return mean and maximum over all places of the present views, side by side.
+
+    >>> features = torch.tensor([[[[1.0], [3.0]], [[9.0], [9.0]]]])
+    >>> pool(features, torch.tensor([[True, False]]))
+    tensor([[2., 3.]])
+    """
+    is_absent = ~view_mask[:, :, None, None]
+    present = features.masked_fill(is_absent, 0.0)
+    mean = present.mean(dim=2).sum(dim=1) / view_mask.sum(dim=1, keepdim=True)
+    largest = features.masked_fill(is_absent, -torch.inf).amax(dim=(1, 2))
+    return torch.cat([mean, largest], dim=1)
 
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]  # torch does not annotate it
