@@ -104,4 +104,4 @@ def quieten_transformers() -> None:
     """Keep the bars of `transformers` for saving and loading from between our own."""
     from transformers.utils import logging
 
-    logging.disable_progress_bar()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # of transformers

@@ -28,6 +28,7 @@ def train(
     Writes config.toml, log.jsonl, checkpoints, predictions.jsonl and metrics.json.
     """
     from gradtruce.cli.bar import Bars, quieten_transformers
+    from gradtruce.training.config import RunConfig
     from gradtruce.training.config_file import load_config
     from gradtruce.training.loop import train as train_run
     from gradtruce.training.progress import Progress
@@ -38,7 +39,7 @@ def train(
     quieten_transformers()
     if config is None:
         config = str(output / "config.toml") if resume else "demo"
-    resolved = load_config(config, overrides)
+    resolved: RunConfig = load_config(config, overrides)
     with Bars() as bars:
 
         def show(now: Progress) -> None:
