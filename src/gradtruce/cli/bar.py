@@ -94,7 +94,7 @@ class Pace:
 def clock(seconds: float) -> str:
     """Return a duration as minutes and seconds.
 
-    >>> clock(125)
+    >>> clock(125.0)
     '2:05'
     """
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
