@@ -1,7 +1,7 @@
 import pytest
 
+from gradtruce.presets import preset_names
 from gradtruce.study.config import StudyConfig, load_study
-from gradtruce.training.presets import preset_names
 
 
 @pytest.mark.parametrize("name", preset_names("study"))

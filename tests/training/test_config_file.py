@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from gradtruce.presets import preset_names
 from gradtruce.training.config import BalanceConfig, RunConfig
 from gradtruce.training.config_file import (
     check,
@@ -10,7 +11,6 @@ from gradtruce.training.config_file import (
     parse_override,
     write_config,
 )
-from gradtruce.training.presets import preset_names
 
 MINIMAL = '[data]\npath = "set"\n'
 

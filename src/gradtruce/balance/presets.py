@@ -7,13 +7,13 @@ scope of the published trainer. `<name>-shared` is ours: the same row on shared 
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
-from importlib import resources
-from importlib.resources.abc import Traversable
 from typing import Final, Literal, final
 
+from gradtruce import presets
 from gradtruce.gradients.balancer import Balancer
+from gradtruce.naming import suggestion
 
+KIND: Final = "balance"
 SHARED: Final = "-shared"
 _FIELDS: Final = ("name", "scope", "weights")
 
@@ -52,9 +52,7 @@ def preset_names() -> tuple[str, ...]:
     >>> preset_names()[:2]
     ('came_grad-camanet-iu', 'came_grad-camanet-iu-shared')
     """
-    files = (entry.name for entry in _folder().iterdir())
-    rows = sorted(name.removesuffix(".toml") for name in files if name.endswith(".toml"))
-    return tuple(name for row in rows for name in (row, row + SHARED))
+    return tuple(name for row in presets.preset_names(KIND) for name in (row, row + SHARED))
 
 
 def load_preset(name: str) -> BalancePreset:
@@ -71,11 +69,9 @@ def load_preset(name: str) -> BalancePreset:
     """
     known = preset_names()
     if name not in known:
-        near = get_close_matches(name, known, 1)
-        meant = f"did you mean {near[0]!r}? " if near else ""
-        raise ValueError(f"no balance preset is called {name!r}; {meant}known: {', '.join(known)}")
+        raise ValueError(f"no balance preset is called {name!r}{suggestion(name, known)}")
     row = name.removesuffix(SHARED)
-    text = (_folder() / f"{row}.toml").read_text(encoding="utf-8")
+    text = presets.preset_file(KIND, row).read_text(encoding="utf-8")
     file = tomllib.loads(text)
     table = file["balance"]
     return BalancePreset(
@@ -87,7 +83,3 @@ def load_preset(name: str) -> BalancePreset:
         table=file["table"],
         is_published=name == row,
     )
-
-
-def _folder() -> Traversable:
-    return resources.files("gradtruce") / "presets" / "balance"

@@ -1,11 +1,11 @@
 """`gradtruce list`: the names that configurations and options take."""
 
-from importlib import resources
 from typing import Annotated
 
 import typer
 
 from gradtruce.cli.catalogue import CATALOGUE
+from gradtruce.presets import preset_names
 
 PRESET_KINDS = ("balance", "methods", "training", "study")
 
@@ -23,19 +23,8 @@ def list_names(
         if kind in (None, title):
             _print_table(title, names)
     if kind in (None, "presets"):
-        _print_table("presets", _presets())
-
-
-def _presets() -> dict[str, str]:
-    """Return the presets that the package ships, read from its folders: no import of torch."""
-    root = resources.files("gradtruce") / "presets"
-    found = [
-        f"{kind}/{file.name.removesuffix('.toml')}"
-        for kind in PRESET_KINDS
-        for file in (root / kind).iterdir()
-        if file.name.endswith(".toml")
-    ]
-    return dict.fromkeys(sorted(found), "")
+        found = [f"{kind}/{name}" for kind in PRESET_KINDS for name in preset_names(kind)]
+        _print_table("presets", dict.fromkeys(sorted(found), ""))
 
 
 def _print_table(title: str, names: dict[str, str]) -> None:

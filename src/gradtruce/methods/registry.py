@@ -1,6 +1,5 @@
 """All report-generation methods by name."""
 
-import difflib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
@@ -11,6 +10,7 @@ from typing import Any
 from transformers import PreTrainedTokenizerFast
 
 from gradtruce.methods.r2gen import R2Gen, R2GenConfig
+from gradtruce.naming import suggestion
 
 Method = R2Gen
 """Any registered method; a union once there are several."""
@@ -114,6 +114,4 @@ def _known(name: str, names: Iterable[str], what: str) -> str:
     known = list(names)
     if name in known:
         return name
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    raise ValueError(f"no {what} is called {name!r}; {hint}known: {', '.join(known)}")
+    raise ValueError(f"no {what} is called {name!r}{suggestion(name, known)}")

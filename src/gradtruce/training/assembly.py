@@ -16,8 +16,8 @@ from gradtruce.data.transforms import Augmentation, ImageProcessor
 from gradtruce.gradients import TaskGradients
 from gradtruce.gradients.balancer import Balancer
 from gradtruce.methods.registry import Method, build
+from gradtruce.naming import suggestion
 from gradtruce.training.config import BalanceConfig, DataConfig, RunConfig, TrainingConfig
-from gradtruce.training.presets import suggestion
 
 
 @final

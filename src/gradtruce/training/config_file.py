@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 import tomli_w
 from pydantic import BaseModel, ValidationError
 
+from gradtruce.naming import suggestion
 from gradtruce.training.config import RunConfig
-from gradtruce.training.presets import preset_path, suggestion
+from gradtruce.training.presets import preset_path
 
 Model = TypeVar("Model", bound=BaseModel)
 Table = dict[str, Any]

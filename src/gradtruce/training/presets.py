@@ -1,27 +1,13 @@
-"""The presets of the package, by kind and name."""
+"""Presets as the tables of a configuration."""
 
-import difflib
 import tomllib
-from collections.abc import Callable, Sequence
-from importlib import resources
-from importlib.resources.abc import Traversable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from gradtruce.balance.presets import load_preset
-
-
-def preset_names(kind: str) -> tuple[str, ...]:
-    """Return the names of the presets of a kind, such as "training" or "study".
-
-    >>> "r2gen-iu-xray" in preset_names("training")
-    True
-    """
-    folder = _folder(kind)
-    if not folder.is_dir():
-        return ()
-    names = (entry.name for entry in folder.iterdir())
-    return tuple(sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml")))
+from gradtruce.naming import suggestion
+from gradtruce.presets import preset_file, preset_names
 
 
 def preset_path(kind: str, name: str) -> Path:
@@ -33,7 +19,7 @@ def preset_path(kind: str, name: str) -> Path:
     >>> preset_path("training", "demo").name
     'demo.toml'
     """
-    path = Path(str(_folder(kind))) / f"{name}.toml"
+    path = Path(str(preset_file(kind, name)))
     if not path.is_file():
         raise FileNotFoundError(
             f"no {kind} preset is called {name!r}{suggestion(name, preset_names(kind))}; "
@@ -95,23 +81,3 @@ def lay_over_preset(given: Any, read: Callable[[str], dict[str, Any]]) -> Any:
             f"preset {given['preset']!r} belongs to {preset['name']!r}, not to {given['name']!r}"
         )
     return {**preset, **given, "options": {**preset["options"], **given.get("options", {})}}
-
-
-def suggestion(wrong: str, known: Sequence[str], *, among: Sequence[str] = ()) -> str:
-    """Return the end of a message about an unknown name: the nearest known one, and all of them.
-
-    Args:
-        wrong: The unknown name.
-        known: The names that could stand there.
-        among: More names that may have been meant, but are not listed.
-
-    >>> suggestion("liner", ["linear", "came_grad"])
-    "; did you mean 'linear'? known: linear, came_grad"
-    """
-    near = [name for names in (known, among) for name in difflib.get_close_matches(wrong, names, 1)]
-    meant = f"; did you mean {near[0]!r}?" if near else ";"
-    return f"{meant} known: {', '.join(known)}"
-
-
-def _folder(kind: str) -> Traversable:
-    return resources.files("gradtruce") / "presets" / kind

@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, final
 
+from gradtruce.evaluation.files import write_whole
+
 SCHEMA: Final = 1
 
 
@@ -94,7 +96,4 @@ def last_line(path: Path, kinds: Collection[str]) -> dict[str, Any] | None:
 def cut_log(path: Path, step: int) -> None:
     """Drop what was logged after a step, when a run goes on from that step."""
     kept = [entry for entry in read_log(path) if entry["step"] <= step]
-    temporary = path.with_suffix(".tmp")
-    text = "".join(json.dumps(entry) + "\n" for entry in kept)
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    write_whole(path, "".join(json.dumps(entry) + "\n" for entry in kept))

@@ -10,10 +10,10 @@ from gradtruce.evaluation.labelers.base import Labeler
 from gradtruce.evaluation.predictions import Prediction
 from gradtruce.methods.base import Decoding, TaskSpec
 from gradtruce.methods.registry import Method
+from gradtruce.naming import suggestion
 from gradtruce.training.assembly import DataParts
 from gradtruce.training.config import RunConfig
 from gradtruce.training.prediction import known_labels, mean_losses, predict
-from gradtruce.training.presets import suggestion
 from gradtruce.training.select import LOSSES
 
 _FINE = ("per_class", "uncertain_positive", "support", "auc.")
