@@ -28,6 +28,13 @@ SMALL: dict[str, dict[str, Any]] = {
 }
 """Options that make each method small and, without dropout, a function of its input."""
 
+VARIANTS: dict[str, dict[str, Any]] = {
+    "r2gen": {},
+    "r2gen, no memory": {"memory_slots": 0},
+    "r2gen, positions and findings token": {"visual_positions": True, "findings_token": True},
+}
+"""The methods by name, and variants of them: options on top of the small ones."""
+
 
 def make_tokenizer(words: int = WORDS) -> PreTrainedTokenizerFast:
     """Return a word-level tokenizer of the four special tokens and w4, w5, …"""
@@ -45,8 +52,14 @@ def make_tokenizer(words: int = WORDS) -> PreTrainedTokenizerFast:
 
 
 def make_method(name: str, **options: Any) -> Method:
-    """Return a small method in double precision."""
-    return build(name, make_tokenizer(), SMALL[name] | options).double()
+    """Return a small method, or variant of one, in double precision."""
+    method, chosen = method_of(name), VARIANTS.get(name, {}) | options
+    return build(method, make_tokenizer(), SMALL[method] | chosen).double()
+
+
+def method_of(variant: str) -> str:
+    """Return the name of the method that a variant is of."""
+    return variant.partition(",")[0]
 
 
 def make_batch(

@@ -25,6 +25,7 @@ from gradtruce.methods.blocks.backbone import BackboneName, build_backbone
 from gradtruce.methods.blocks.cache import ReportCache
 from gradtruce.methods.blocks.decoder import ReportDecoder
 from gradtruce.methods.blocks.encoder import Encoder
+from gradtruce.methods.blocks.findings import FindingsHead
 from gradtruce.methods.blocks.losses import (
     UncertainPolicy,
     findings_bce,
@@ -56,8 +57,8 @@ class R2GenConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]  # of tran
         dropout: Share dropped in encoder and decoder.
         visual_dropout: Share of the projected visual features dropped.
         visual_positions: Add sinusoids of row and column to the visual tokens; not in the paper.
-        pooled_token: Let the decoder see the pooled features as one more visual token; not in the
-            paper.
+        findings_token: Let the decoder see the scores of the findings head as one more visual
+            token; not in the paper.
         memory_slots: Slots of the relational memory; 0 leaves out memory and MCLN (the ablation).
         published_norm: Layer normalisation as in the published code, for imported weights.
         report_weight: Static weight of the task "report".
@@ -85,7 +86,7 @@ class R2GenConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]  # of tran
     dropout: float = 0.1
     visual_dropout: float = 0.5
     visual_positions: bool = False
-    pooled_token: bool = False
+    findings_token: bool = False
     memory_slots: int = 3
     published_norm: bool = True
     report_weight: float = 1.0
@@ -123,13 +124,14 @@ class R2Gen(PretrainedMethod):  # type: ignore[no-untyped-call]  # of transforme
         shape = (config.layers, config.width, config.heads, config.hidden, config.dropout)
         backbone = build_backbone(config.backbone, config.backbone_widths, config.backbone_depths)
         encoder = Encoder(*shape, published_norm=config.published_norm)
+        token_width = config.width if config.findings_token else 0
         self.visual = VisualEncoder(
             backbone,
             encoder,
             config.width,
             config.visual_dropout,
             positions=config.visual_positions,
-            pooled_token=config.pooled_token,
+            findings=FindingsHead(2 * backbone.width, len(config.label_names), token_width),
         )
         self.decoder = ReportDecoder(
             config.vocab_size,
@@ -137,30 +139,32 @@ class R2Gen(PretrainedMethod):  # type: ignore[no-untyped-call]  # of transforme
             memory_slots=config.memory_slots,
             published_norm=config.published_norm,
         )
-        self.findings = nn.Linear(2 * backbone.width, len(config.label_names))
         self.generation_config = self.decoding_options(Decoding())
         self.post_init()  # type: ignore[no-untyped-call]  # of transformers
 
     @property
     def tasks(self) -> tuple[TaskSpec, ...]:
-        """Return report and findings; only the backbone is reached by both."""
-        trunk = frozenset({"visual.backbone"})
-        seen = {"visual.projection", "visual.encoder"}
-        if self.config.pooled_token:
-            seen.add("visual.summary")
+        """Return report and findings.
+
+        Both reach the backbone, and the findings head where the decoder sees its token.
+        """
+        backbone, scores = "visual.backbone", "visual.findings.scores"
+        reach = {backbone, "visual.projection", "visual.encoder", "decoder"}
+        if self.config.findings_token:
+            reach |= {scores, "visual.findings.token"}
         return (
             TaskSpec(
                 PRIMARY_TASK,
                 self.config.report_weight,
                 "primary",
-                reach=trunk | seen | {"decoder"},
+                reach=frozenset(reach),
             ),
             TaskSpec(
                 FINDINGS_TASK,
                 self.config.findings_weight,
                 "auxiliary",
                 needs=frozenset({"labels"}),
-                reach=trunk | {"findings"},
+                reach=frozenset({backbone, scores}),
             ),
         )
 
@@ -191,7 +195,7 @@ class R2Gen(PretrainedMethod):  # type: ignore[no-untyped-call]  # of transforme
         is_labelled = labels is not None and has_labels(labels, self.config.uncertain)
         visual = self.visual(pixel_values, view_mask)
         logits = self._decode(input_ids[:, :-1], visual)
-        findings = self.findings(visual.pooled)
+        findings = visual.findings
         pad = self.config.pad_token_id
         losses = {PRIMARY_TASK: token_nll(logits, input_ids[:, 1:], pad, counts[PRIMARY_TASK])}
         if labels is not None and is_labelled:
@@ -210,7 +214,7 @@ class R2Gen(PretrainedMethod):  # type: ignore[no-untyped-call]  # of transforme
         options = self.decoding_options(decoding)
         with evaluating(self):
             visual = self.visual(batch.pixel_values, batch.view_mask)
-            findings = self.findings(visual.pooled).sigmoid()
+            findings = visual.findings.sigmoid()
             ids = self.generate_ids(visual, options)
         texts = tokenizer.batch_decode(ids, skip_special_tokens=True)
         return Generated(tuple(texts), ids, findings)
@@ -220,7 +224,7 @@ class R2Gen(PretrainedMethod):  # type: ignore[no-untyped-call]  # of transforme
     ) -> Float[Tensor, "batch tokens views height width"]:
         """Return the visual attention of the last decoder layer, averaged over heads.
 
-        What a token of the pooled features gets has no place and is left out.
+        What the token of the findings gets has no place and is left out.
         """
         with evaluating(self):
             visual = self.visual(batch.pixel_values, batch.view_mask)

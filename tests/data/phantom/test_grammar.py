@@ -42,6 +42,19 @@ def test_the_commonest_wording_is_chosen_most_often_and_the_rarest_still_is():
     assert counts["first"] / counts["second"] == pytest.approx(2**1.3, rel=0.2)
 
 
+def test_the_exponent_rules_orders_and_statements_too():
+    nothing = Facts(())
+    reports = {
+        exponent: {
+            write_report(nothing, np.random.default_rng(seed), exponent).findings.split(".")[0]
+            for seed in range(60)
+        }
+        for exponent in (0.0, 30.0)
+    }
+    assert len(reports[30.0]) <= 3  # the commonest first sentence, now and then an opening
+    assert len(reports[0.0]) > 20
+
+
 def test_a_slot_that_is_neither_word_nor_symbol_is_an_error_that_names_it():
     grammar = Grammar({"word": ["{size}"]}, 1.0)
     with pytest.raises(KeyError, match="size"):

@@ -22,7 +22,7 @@ def test_transformer_matrices_are_xavier_uniform() -> None:
 
 def test_scores_projection_and_findings_start_as_torch_has_it() -> None:
     model = make_method("r2gen", width=64)
-    for layer in (model.decoder.scores, model.visual.projection[0], model.findings):
+    for layer in (model.decoder.scores, model.visual.projection[0], model.visual.findings.scores):
         bound = 1 / math.sqrt(layer.in_features)
         assert 0.9 * bound < layer.weight.abs().max() <= bound
         assert layer.bias.abs().max() <= bound
@@ -51,5 +51,6 @@ def test_weights_missing_in_a_file_start_anew_and_the_others_are_kept(tmp_path: 
     saved.save_pretrained(tmp_path, state_dict=state)
     loaded = type(saved).from_pretrained(tmp_path)
     assert all(torch.equal(value, loaded.state_dict()[key]) for key, value in state.items())
-    assert loaded.findings.weight.abs().max() <= 1 / math.sqrt(loaded.findings.in_features)
-    assert loaded.findings.weight.any()
+    head = loaded.visual.findings.scores
+    assert head.weight.abs().max() <= 1 / math.sqrt(head.in_features)
+    assert head.weight.any()

@@ -5,6 +5,7 @@ import torch
 
 from gradtruce.methods.blocks.backbone import build_backbone
 from gradtruce.methods.blocks.encoder import Encoder
+from gradtruce.methods.blocks.findings import FindingsHead
 from gradtruce.methods.blocks.positions import grid_sinusoids
 from gradtruce.methods.blocks.visual import VisualEncoder
 
@@ -48,15 +49,28 @@ def test_positions_tell_places_of_a_view_apart_but_not_views() -> None:
     torch.testing.assert_close(tokens, turned.flip(1))
 
 
-def test_the_pooled_token_comes_last_and_is_always_there() -> None:
+def test_the_token_of_the_findings_comes_last_and_is_always_there() -> None:
     encoder = Encoder(1, 8, 2, 16, 0.0, published_norm=True)
     backbone = build_backbone("compact", (8, 16), (1, 1))
-    visual = VisualEncoder(backbone, encoder, 8, 0.0, pooled_token=True).double()
+    head = FindingsHead(2 * backbone.width, 14, token_width=8)
+    visual = VisualEncoder(backbone, encoder, 8, 0.0, findings=head).double()
     images = torch.randn(1, 2, 3, 32, 32, dtype=torch.float64)
     seen = visual(images, torch.tensor([[True, False]]))
     assert seen.last_hidden_state.shape[1] == 2 * 16 + 1
     assert seen.token_mask[0].tolist() == [True] * 16 + [False] * 16 + [True]
-    torch.testing.assert_close(seen.last_hidden_state[:, -1], visual.summary(seen.pooled))
+    shares = 4 * head.scores(seen.pooled).sigmoid() - 2
+    torch.testing.assert_close(seen.last_hidden_state[:, -1], head.token(shares))
+
+
+def test_without_a_token_the_head_changes_nothing_for_the_decoder() -> None:
+    encoder = Encoder(1, 8, 2, 16, 0.0, published_norm=True)
+    head = FindingsHead(32, 14)
+    visual = VisualEncoder(
+        build_backbone("compact", (8, 16), (1, 1)), encoder, 8, 0.0, findings=head
+    )
+    seen = visual(torch.randn(1, 1, 3, 32, 32), torch.tensor([[True]]))
+    assert seen.last_hidden_state.shape[1] == 16
+    torch.testing.assert_close(seen.findings, head.scores(seen.pooled))
 
 
 def test_the_stem_of_the_compact_backbone_loses_no_pixel() -> None:

@@ -12,8 +12,10 @@ BackboneName = Literal["resnet", "compact", "compact_batch"]
 
 Norm2d = Callable[[int], nn.Module]
 
-FOLD = 4
+FOLD = 2
 """Side in pixels of the blocks that the stem of the compact network folds into channels."""
+
+STEM_STRIDE = 2 * FOLD
 
 
 def build_backbone(
@@ -72,8 +74,9 @@ class ResNet(nn.Module):
 class CompactResNet(nn.Module):
     """Small residual network for images of about 100 pixels, stride 16 with three stages.
 
-    The stem folds blocks of 4 x 4 pixels into channels and mixes them, so that no pixel is thrown
-    away before a layer has seen it: thin lines and small nodules survive.
+    The stem folds blocks of 2 x 2 pixels into channels, convolves, and keeps the largest of each
+    four answers: no pixel is thrown away before a layer has seen it, and a thin line or a small
+    nodule survives wherever it lies.
 
     Group normalisation keeps every image apart: batch size and micro-batches change nothing. But
     it also takes away how bright a feature is over the whole image. Batch normalisation keeps
@@ -98,6 +101,7 @@ class CompactResNet(nn.Module):
             nn.Conv2d(3 * FOLD**2, widths[0], 3, padding=1, bias=False),
             norm(widths[0]),
             nn.ReLU(),
+            nn.MaxPool2d(2),
         )
         channels = widths[0]
         layers: list[nn.Module] = []
@@ -116,10 +120,10 @@ class CompactResNet(nn.Module):
         Raises:
             ValueError: If height or width is not a multiple of 4.
         """
-        if images.shape[-2] % FOLD or images.shape[-1] % FOLD:
+        if images.shape[-2] % STEM_STRIDE or images.shape[-1] % STEM_STRIDE:
             raise ValueError(
-                f"height and width must be multiples of {FOLD}, got {tuple(images.shape[-2:])}: "
-                "change the image size, or the backbone"
+                f"height and width must be multiples of {STEM_STRIDE}, "
+                f"got {tuple(images.shape[-2:])}: change the image size, or the backbone"
             )
         images = images.contiguous(memory_format=torch.channels_last)  # faster convolutions
         features: Tensor = self.layers(self.stem(images))

@@ -10,6 +10,7 @@ from transformers.utils.generic import ModelOutput
 
 from gradtruce.methods.blocks.backbone import CompactResNet, ResNet
 from gradtruce.methods.blocks.encoder import Encoder
+from gradtruce.methods.blocks.findings import FindingsHead
 from gradtruce.methods.blocks.positions import grid_sinusoids
 
 
@@ -19,22 +20,24 @@ class VisualTokens(ModelOutput):
 
     Attributes:
         last_hidden_state: Encoded tokens, view after view, row after row; then, where there is one,
-            the token of the pooled features.
+            the token of the findings.
         token_mask: False for tokens of an absent view.
         pooled: Mean, then maximum, of the backbone's features over all present views. The mean
             tells what is large, the maximum what is small.
         grid: Rows and columns of tokens in one view.
+        findings: Scores of the observations before the sigmoid, where the encoder has that head.
     """
 
     last_hidden_state: Float[Tensor, "batch tokens width"] | None = None
     token_mask: Bool[Tensor, "batch tokens"] | None = None
     pooled: Float[Tensor, "batch channels"] | None = None
     grid: tuple[int, int] | None = None
+    findings: Float[Tensor, "batch observations"] | None = None
 
 
 @final
 class VisualEncoder(nn.Module):
-    """Backbone, projection and transformer encoder over the tokens of all views.
+    """Backbone, projection and transformer encoder over the tokens of all views; findings head.
 
     The backbone runs on present views only, whatever an absent one holds. Where tokens carry a
     position, it is their row and column within the view, so the order of views does not matter.
@@ -45,7 +48,8 @@ class VisualEncoder(nn.Module):
         width: Size of the projected tokens.
         dropout: Share of the projected features dropped in training; 0.5 in the paper.
         positions: Add sinusoids of row and column to the projected tokens; R2Gen has none.
-        pooled_token: Give the decoder the pooled features as one more token; R2Gen does not.
+        findings: Head on the pooled features of the backbone; where it makes a token, that comes
+            after all others.
 
     >>> from gradtruce.methods.blocks.backbone import build_backbone
     >>> encoder = Encoder(1, 8, 2, 16, 0.1, published_norm=True)
@@ -65,7 +69,7 @@ class VisualEncoder(nn.Module):
         dropout: float,
         *,
         positions: bool = False,
-        pooled_token: bool = False,
+        findings: FindingsHead | None = None,
     ) -> None:
         super().__init__()
         self.backbone = backbone
@@ -74,7 +78,7 @@ class VisualEncoder(nn.Module):
         )
         self.encoder = encoder
         self.positions = positions
-        self.summary = nn.Linear(2 * backbone.width, width) if pooled_token else None
+        self.findings = findings
 
     def forward(
         self,
@@ -97,10 +101,13 @@ class VisualEncoder(nn.Module):
             projected = projected + grid_sinusoids(grid, projected)
         tokens = self.encoder(projected.flatten(1, 2), token_mask)
         pooled = pool(features, view_mask)
-        if self.summary is not None:
-            tokens = torch.cat([tokens, self.summary(pooled).unsqueeze(1)], dim=1)
+        if self.findings is None:
+            return VisualTokens(tokens, token_mask, pooled, grid)
+        findings, token = self.findings(pooled)
+        if token is not None:
+            tokens = torch.cat([tokens, token.unsqueeze(1)], dim=1)
             token_mask = nn.functional.pad(token_mask, (0, 1), value=True)
-        return VisualTokens(tokens, token_mask, pooled, grid)
+        return VisualTokens(tokens, token_mask, pooled, grid, findings)
 
 
 def pool(

@@ -40,12 +40,15 @@ class Grammar:
         empty = [name for name, alternatives in self._symbols.items() if not alternatives]
         if empty:
             raise ValueError(f"every symbol needs an alternative; {empty[0]!r} has none")
-        longest = max(map(len, self._symbols.values()), default=0)
-        self._weights = np.arange(1, longest + 1, dtype=np.float64) ** -exponent
+        self._exponent = exponent
 
     def __contains__(self, symbol: str) -> bool:
         """Return whether there is such a symbol."""
         return symbol in self._symbols
+
+    def choose(self, count: int, rng: np.random.Generator) -> int:
+        """Return an index below `count`, chosen as an alternative is."""
+        return pick(np.arange(1, count + 1, dtype=np.float64) ** -self._exponent, rng)
 
     def write(self, symbol: str, context: Mapping[str, str], rng: np.random.Generator) -> str:
         """Return one text for the symbol.
@@ -54,7 +57,7 @@ class Grammar:
             KeyError: If the symbol, or one that it needs, is in neither grammar nor context.
         """
         alternatives = self._symbols[symbol]
-        chosen = alternatives[pick(self._weights[: len(alternatives)], rng)]
+        chosen = alternatives[self.choose(len(alternatives), rng)]
         return "".join(text + self._fill(slot, context, rng) for text, slot in chosen)
 
     def _fill(self, slot: str, context: Mapping[str, str], rng: np.random.Generator) -> str:
@@ -73,15 +76,6 @@ def pick(weights: np.ndarray, rng: np.random.Generator) -> int:
     1
     """
     return int(np.searchsorted(np.cumsum(weights), rng.random() * weights.sum(), side="right"))
-
-
-def zipf(count: int, rng: np.random.Generator) -> int:
-    """Return an index below `count`, with chance in proportion to 1 / (index + 1).
-
-    >>> zipf(1, np.random.default_rng(0))
-    0
-    """
-    return pick(1.0 / np.arange(1, count + 1), rng)
 
 
 def _parse(text: str) -> tuple[tuple[str, str], ...]:

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any, Final, final
 
 from gradtruce.data.phantom.grammar.content import REGION_OF, Facts
-from gradtruce.data.phantom.grammar.engine import zipf
 from gradtruce.data.phantom.grammar.wording import Wording
 
 _CHANCE: Final = {"heart": 0.95, "lungs": 0.9, "pleura": 0.2, "bones": 0.6, "devices": 0.0}
@@ -83,7 +82,7 @@ class Normality:
                 self._denied |= _LUNGS
                 return [self._wording.write("negation.clear", {"list": _listed(terms)})]
         for _ in range(_DRAWS):
-            place = zipf(len(statements), self._wording.rng)
+            place = self._wording.choose(len(statements))
             denies = set(statements[place]["denies"]) or {_REST}
             clear = self._facts.clear_side() if denies == {_REST} else "neither"
             if clear is not None and self._may_deny(denies):

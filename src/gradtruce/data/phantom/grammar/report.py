@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from gradtruce.data.phantom.grammar.content import REGION_OF, Facts
-from gradtruce.data.phantom.grammar.engine import Grammar, zipf
+from gradtruce.data.phantom.grammar.engine import Grammar
 from gradtruce.data.phantom.grammar.normality import Normality
 from gradtruce.data.phantom.grammar.wording import SUPPORT_DEVICES, Wording
 from gradtruce.data.study import Finding
@@ -51,7 +51,8 @@ def write_report(facts: Facts, rng: np.random.Generator, exponent: float = 1.3) 
     Args:
         facts: What is true of the study.
         rng: Random numbers; the same state gives the same report.
-        exponent: Exponent of the Zipf distribution over wordings; lower is more varied.
+        exponent: Exponent of the Zipf distribution over wordings, statements of normality and
+            orders; lower is more varied.
 
     >>> nodule = Finding("Lung Lesion", "nodule", side="left", zone="upper", size=12.0)
     >>> report = write_report(Facts([nodule]), np.random.default_rng(1))
@@ -59,7 +60,7 @@ def write_report(facts: Facts, rng: np.random.Generator, exponent: float = 1.3) 
     True
     """
     wording = Wording(_grammar(exponent), rng)
-    order = _ORDERS[zipf(len(_ORDERS), rng)]
+    order = _ORDERS[wording.choose(len(_ORDERS))]
     normality = Normality(facts, wording, _phrases("normals.toml"))
     sentences = _opening(facts, wording)
     for region in order:

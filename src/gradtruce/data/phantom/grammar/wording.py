@@ -35,6 +35,10 @@ class Wording:
         """Return one text for a symbol."""
         return self.grammar.write(symbol, context or {}, self.rng)
 
+    def choose(self, count: int) -> int:
+        """Return an index below `count`, the first most often."""
+        return self.grammar.choose(count, self.rng)
+
     def state(self, finding: Finding) -> str:
         """Return a sentence that states the finding; its change too, in most cases."""
         context = self.context(finding)
