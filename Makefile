@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 export HF_HUB_OFFLINE = 1
 
-.PHONY: help setup demo test test-all check format docs clean
+.PHONY: help setup demo test test-all test-oldest check format docs clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -27,6 +27,13 @@ test: setup      ## the tests, at most 5 minutes on 2 cores
 
 test-all: setup  ## the slow tests too
 	$(BIN)/python -m pytest -n 2 --dist loadscope -m "not gpu"
+
+test-oldest:     ## the engine's tests on the oldest torch it supports; pip brings that release
+	$(PYTHON) -m venv $(VENV)/oldest
+	$(VENV)/oldest/bin/python -m pip install --quiet "torch==2.6.*" "numpy<3" jaxtyping beartype \
+		hypothesis pytest pytest-randomly pytest-timeout scipy
+	PYTHONPATH=src $(VENV)/oldest/bin/python -m pytest -o filterwarnings= tests/gradients \
+		tests/balance tests/laws/test_balancers.py src/gradtruce/gradients src/gradtruce/balance
 
 check: setup     ## format, lint, types, layers, spelling, dead code, docs
 	$(BIN)/ruff format --check .
