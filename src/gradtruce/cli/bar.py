@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 QUIET_SECONDS = 15.0
+TOO_EARLY = 0.02
+"""Share of the work below which its time left is a guess: starting the processes weighs more."""
 
 
 @final
@@ -87,8 +89,10 @@ class Pace:
 
     def tell(self, done: int, total: int) -> None:
         """Show that `done` of `total` are done."""
-        left = (time.monotonic() - self._start) / done * (total - done) if done else None
-        self._bars.show(self._name, done / total if total else 0.0, left)
+        share = done / total if total else 0.0
+        passed = time.monotonic() - self._start
+        left = passed * (1 - share) / share if share >= TOO_EARLY else None
+        self._bars.show(self._name, share, left)
 
 
 def clock(seconds: float) -> str:
