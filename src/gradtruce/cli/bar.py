@@ -30,7 +30,7 @@ class Bars:
             disable=not self._console.is_terminal,
         )
         self._tasks: dict[str, TaskID] = {}
-        self._next_line: dict[str, float] = {}
+        self._last_line: dict[str, tuple[str, float]] = {}  # and when the next one is due
 
     def __enter__(self) -> "Bars":
         """Start drawing."""
@@ -58,7 +58,8 @@ class Bars:
         description = f"{name}: {phase}" if phase else name
         left = "" if seconds_left is None or share >= 1 else f"{clock(seconds_left)} left"
         if self._progress.disable:
-            self._print_line(name, f"{description} {share:4.0%} {left}".rstrip(), share)
+            line = f"{description} {share:4.0%} {left}".rstrip()
+            self._print_line(name, line, is_full=share >= 1)
             return
         if name not in self._tasks:
             self._tasks[name] = self._progress.add_task(description, total=1.0, left=left)
@@ -66,11 +67,13 @@ class Bars:
             self._tasks[name], completed=share, description=description, left=left
         )
 
-    def _print_line(self, name: str, line: str, share: float) -> None:
+    def _print_line(self, name: str, line: str, *, is_full: bool) -> None:
+        """Print a line every 15 seconds, and each that says 100 % once."""
         now = time.monotonic()
-        if now < self._next_line.get(name, 0.0) and share < 1:
+        last, due = self._last_line.get(name, ("", now))
+        if line == last if is_full else now < due:
             return
-        self._next_line[name] = now + QUIET_SECONDS if share < 1 else float("inf")
+        self._last_line[name] = (line, now + QUIET_SECONDS)
         self._console.print(line, markup=False, highlight=False)
 
 

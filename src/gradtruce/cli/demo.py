@@ -75,8 +75,8 @@ def _train(config: "StudyConfig", output: Path, data: Path, bars: "Bars") -> Non
 def _print_summary(summary: dict[str, Any]) -> None:
     print(f"\n{HEADLINE} against the truth of the phantom, 95 % interval over test studies")
     for arm in [*summary["arms"].values(), *summary["baselines"].values()]:
-        print(f"  {arm['label']:<24} {_interval(arm['scores'][HEADLINE])}")
-    print(f"  {'difference':<24} {_interval(summary['differences'][HEADLINE])}")
+        print(f"  {arm['label']:<30} {_interval(arm['scores'][HEADLINE])}")
+    print(f"  {'difference':<30} {_interval(summary['differences'][HEADLINE])}")
     print(summary["caveats"][0])
 
 

@@ -201,10 +201,10 @@ def _axes(frame: _Frame) -> Markup:
         height = f"{frame.up(value):.1f}"
         parts.append(rule.format("grid", LEFT, height, right))
         parts.append(text.format("end", LEFT - 7, height, number(value)))
-    parts += [
-        text.format("middle", f"{frame.across(value):.1f}", bottom + 17, number(value))
-        for value in ticks(*frame.x, count=4)
-    ]
+    for value in ticks(*frame.x, count=4):
+        across = frame.across(value)
+        anchor = "end" if right - across < RIGHT else "middle"  # a label must not leave the drawing
+        parts.append(text.format(anchor, f"{across:.1f}", bottom + 17, number(value)))
     return Markup("").join([*parts, rule.format("axis", LEFT, bottom, right)])
 
 
