@@ -16,7 +16,6 @@ BALANCERS = [
     for name, kind in sorted(Balancer.known.items())
     if kind.__module__.startswith(f"{gradtruce.balance.__name__}.")
 ]
-DEGREE = {"linear": 0, "came_grad": 0}  # a(α²G) = α^degree · a
 
 every_balancer = pytest.mark.parametrize("kind", BALANCERS)
 few = settings(max_examples=25, deadline=None)
@@ -77,7 +76,7 @@ def test_a_common_scale_of_the_gradients_has_the_stated_effect(
     kind: type[Balancer], J: Tensor, power: int
 ) -> None:
     scale = 10.0**power
-    found = solve(kind, statistics(scale * J)) @ J / scale ** DEGREE[kind.name]
+    found = solve(kind, statistics(scale * J)) @ J / scale ** kind.degree
     agree(found, solve(kind, statistics(J)) @ J, J)
 
 

@@ -15,7 +15,14 @@ INACTIVE = 1e-12  # norm of a row in units of the largest, at or below which it 
 
 
 @final
-class CAMEGrad(Balancer, name="came_grad"):
+class CAMEGrad(
+    Balancer,
+    name="came_grad",
+    source="CAME-Grad 2026, three stages",
+    guarantee="‖update‖ ≤ κ‖Σ λ g‖",
+    degree=0.0,
+    synchronises="above 8 tasks: the dual is solved on the host",
+):
     """Rectify conflicts, restore magnitude (Conflict-Averse Magnitude-Enhanced Gradient Descent).
 
     With g_k the unweighted task gradients, g0 their mean and g_joint = Σ λ_k g_k:

@@ -9,7 +9,14 @@ from gradtruce.gradients.balancer import Balancer, TaskStatistics
 
 
 @final
-class Linear(Balancer, name="linear", needs="losses", is_fixed=True):
+class Linear(
+    Balancer,
+    name="linear",
+    needs="losses",
+    is_fixed=True,
+    source="weighted sum of the losses",
+    degree=0.0,
+):
     """Weigh each task by its static weight: the update is Σ λ_k g_k.
 
     A sum, not a mean: with two tasks of weight 1 the update is g_1 + g_2.

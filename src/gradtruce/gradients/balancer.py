@@ -78,19 +78,39 @@ class Balancer(nn.Module):
             "gramian": all of it; "blocks": one Gramian a parameter block.
         is_fixed: True where the coefficients depend on nothing of the batch, not even its losses
             or active tasks; then each micro-batch costs one backward pass as well.
+        source: Author, year and algorithm or equation, for the table of the docs.
+        guarantee: What holds of every update, in a few words; "" where nothing does.
+        degree: d with a(α²G) = α^d · a, exactly and for every α > 0; `None` where the coefficients
+            depend on the scale in another way, or on losses and state.
+        synchronises: Why the host waits for the device in a step; "" where it does not.
     """
 
     name: ClassVar[str]
     needs: ClassVar[Needs]
     is_fixed: ClassVar[bool]
+    source: ClassVar[str]
+    guarantee: ClassVar[str]
+    degree: ClassVar[float | None]
+    synchronises: ClassVar[str]
     known: ClassVar[dict[str, type["Balancer"]]] = {}
 
     def __init_subclass__(
-        cls, *, name: str, needs: Needs = "gramian", is_fixed: bool = False, **kwargs: Any
+        cls,
+        *,
+        name: str,
+        needs: Needs = "gramian",
+        is_fixed: bool = False,
+        source: str = "",
+        guarantee: str = "",
+        degree: float | None = None,
+        synchronises: str = "",
+        **kwargs: Any,
     ) -> None:
         """Register the balancer under the name that configurations use."""
         super().__init_subclass__(**kwargs)
         cls.name, cls.needs, cls.is_fixed = name, needs, is_fixed
+        cls.source, cls.guarantee = source, guarantee
+        cls.degree, cls.synchronises = degree, synchronises
         Balancer.known[name] = cls
 
     def bind(self, tasks: Sequence[str]) -> None:  # most balancers keep nothing
@@ -137,6 +157,17 @@ class TaskSchedule(Protocol):
 
     def groups(self, generator: torch.Generator) -> Sequence[Sequence[int]]:
         """Return the groups of task indices, in the order in which they are updated."""
+
+
+@runtime_checkable
+class ParameterBlocks(Protocol):
+    """A balancer that wants one Gramian a block of parameters (needs "blocks"; MMPareto, GradVac).
+
+    Its `coefficients` gets `gramian (blocks, tasks, tasks)` and returns `(blocks, tasks)`.
+    """
+
+    def blocks(self, names: Sequence[str]) -> Sequence[int]:
+        """Return the block of every parameter in scope, from 0, given their names in order."""
 
 
 @runtime_checkable
