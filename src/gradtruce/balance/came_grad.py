@@ -147,7 +147,7 @@ def rectify(
 def enhance(
     direction: Float[Tensor, "*blocks tasks"],
     gramian: Float[Tensor, "*blocks tasks tasks"],
-    joint: Float[Tensor, " tasks"],
+    joint: Float[Tensor, "*#blocks tasks"],
     *,
     gain: float,
     max_gain: float,
