@@ -48,7 +48,8 @@ format: setup    ## rewrite the code as the formatter has it
 	$(BIN)/ruff check --fix --select I .
 	$(BIN)/ruff format .
 
-docs: setup      ## docs/_build/html/index.html
+docs: setup      ## docs/_build/html/index.html, its tables made anew from the classes
+	$(BIN)/python docs/tables.py
 	$(BIN)/sphinx-build -W -b html docs docs/_build/html
 
 clean:           ## remove what the other targets made, but not runs/

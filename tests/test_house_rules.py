@@ -57,7 +57,7 @@ def modules_of(package: str) -> list[str]:
 def test_every_balancer_is_exported_tested_and_documented() -> None:
     balance = importlib.import_module("gradtruce.balance")
     balancer = importlib.import_module("gradtruce.gradients.balancer")
-    docs = (ROOT / "docs" / "engine.md").read_text()
+    docs = (ROOT / "docs" / "balancers.md").read_text()
     for name, kind in balancer.Balancer.known.items():
         if not kind.__module__.startswith("gradtruce.balance."):
             continue  # a toy of the tests
@@ -65,7 +65,7 @@ def test_every_balancer_is_exported_tested_and_documented() -> None:
         assert module == name, f"{kind.__name__} is called {name} but lives in {module}.py"
         assert kind.__name__ in balance.__all__
         assert (ROOT / "tests" / "balance" / f"test_{module}.py").is_file()
-        assert f"`{kind.__name__}`" in docs, f"docs/engine.md does not name {kind.__name__}"
+        assert f"`{kind.__name__}`" in docs, f"docs/balancers.md lacks {kind.__name__}: run docs/tables.py"
 
 
 def test_every_method_is_registered_tested_and_documented() -> None:
