@@ -7,7 +7,7 @@ optimum alone: candidates are ranked by it, and tests need no second solver to j
 """
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from gradtruce.gradients.faces import all_faces, best_of_faces
@@ -41,29 +41,74 @@ def dual_weights(
     >>> dual_weights(G, p, 0.5, torch.tensor([True, True]))
     tensor([0., 1.], dtype=torch.float64)
     """
-    tasks = gramian.shape[-1]
+    G, order, active = _by_size(gramian, active)
+    p = mean.to(G).expand(order.shape).gather(-1, order)
+    b = (G @ p.unsqueeze(-1)).squeeze(-1)
+    s = radius * (p * b).sum(-1).clamp_min(0.0).sqrt()
+    return torch.zeros_like(b).scatter(-1, order, _optimum(G, b, s, active))
+
+
+def min_norm_weights(
+    gramian: Float[Tensor, "*#blocks tasks tasks"], active: Bool[Tensor, "*#blocks tasks"]
+) -> Float[Tensor, "*blocks tasks"]:
+    """Return the w that minimises wᵀGw over the simplex of active tasks (Désidéri 2012).
+
+    g_w is the point of the hull of the task gradients nearest to zero. It is the dual above with
+    Gp = 0 and s = 1, found by the same ways; the same holds of scale, equal rows and no active
+    task.
+
+    Args:
+        gramian: G, positive semidefinite up to rounding; solved in float64.
+        active: Tasks that may get weight.
+
+    >>> G = torch.tensor([[4.0, -1.0], [-1.0, 1.0]], dtype=torch.float64)
+    >>> min_norm_weights(G, torch.tensor([True, True]))
+    tensor([0.2857, 0.7143], dtype=torch.float64)
+    """
+    G, order, active = _by_size(gramian, active)
+    b, s = torch.zeros_like(G[..., 0]), torch.ones_like(G[..., 0, 0])
+    return torch.zeros_like(b).scatter(-1, order, _optimum(G, b, s, active))
+
+
+def _by_size(
+    gramian: Float[Tensor, "*#blocks tasks tasks"], active: Bool[Tensor, "*#blocks tasks"]
+) -> tuple[
+    Float[Tensor, "*blocks tasks tasks"],
+    Int[Tensor, "*blocks tasks"],
+    Bool[Tensor, "*blocks tasks"],
+]:
+    """Return G sorted by the size of its rows, its largest diagonal 1, the order, and `active`.
+
+    Smallest first, since differences from the smallest member of a face round least; inactive
+    tasks, as zeros, come last.
+    """
     G = gramian.to(torch.float64).masked_fill(~(active.unsqueeze(-2) & active.unsqueeze(-1)), 0.0)
     squares = G.diagonal(dim1=-2, dim2=-1)
     largest = squares.amax(-1)[..., None, None]
     G = G / torch.where(largest > 0, largest, 1.0)
-    if tasks == 1:
-        return active.to(G).expand(G.shape[:-1])
-    # by size, smallest first: differences from the smallest member of a face round least
     order = squares.masked_fill(~active, torch.inf).argsort(-1)
-    sorted_active = active.expand(order.shape).gather(-1, order)
     G = G.gather(-2, order.unsqueeze(-1).expand_as(G))
     G = G.gather(-1, order.unsqueeze(-2).expand_as(G))
-    p = mean.to(G).expand(order.shape).gather(-1, order)
-    b = (G @ p.unsqueeze(-1)).squeeze(-1)
-    s = radius * (p * b).sum(-1).clamp_min(0.0).sqrt()
+    return G, order, active.expand(order.shape).gather(-1, order)
+
+
+def _optimum(
+    G: Float[Tensor, "*blocks tasks tasks"],
+    b: Float[Tensor, "*blocks tasks"],
+    s: Float[Tensor, "*blocks"],
+    active: Bool[Tensor, "*blocks tasks"],
+) -> Float[Tensor, "*blocks tasks"]:
+    """Return the w over the simplex that minimises bᵀw + s·√(wᵀGw), G being sorted and scaled."""
+    tasks = G.shape[-1]
+    if tasks == 1:
+        return active.to(G)
     if tasks == 2:
-        w = _two_tasks(G, b, s, sorted_active)
+        w = _two_tasks(G, b, s, active)
     elif tasks <= LARGEST_ENUMERATED:
-        w = best_of_faces(G, b, s, sorted_active, all_faces(tasks, G.device))
+        w = best_of_faces(G, b, s, active, all_faces(tasks, G.device))
     else:
-        w = _many_tasks(G, b, s, sorted_active)
-    w = _equal_rows_share(w, G, sorted_active)
-    return torch.zeros_like(w).scatter(-1, order, w)
+        w = _many_tasks(G, b, s, active)
+    return _equal_rows_share(w, G, active)
 
 
 def _two_tasks(
