@@ -1,6 +1,6 @@
 """A model with two tasks, and one toy balancer of each small interface."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import final
 
 import torch
@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from gradtruce.gradients.balancer import Balancer, TaskStatistics
+from gradtruce.gradients.counter import Draws
 
 WEIGHTS = {"report": 1.0, "findings": 4.0}
 
@@ -92,12 +93,12 @@ class SignMask(Balancer, name="toy_row_transform"):
         return torch.ones_like(step.weights)
 
     def transform(
-        self, rows: Sequence[Sequence[Tensor | None]], generator: torch.Generator
+        self, rows: Sequence[Sequence[Tensor | None]], weights: Tensor, draws: Draws
     ) -> None:
         for row in rows:
-            for gradient in row:
+            for place, gradient in enumerate(row):
                 if gradient is not None:
-                    gradient.mul_(torch.rand(gradient.shape, generator=generator) < 0.5)
+                    gradient.mul_(draws.uniform(place, gradient) < 0.5)
 
 
 @final
@@ -107,8 +108,11 @@ class Turns(Balancer, name="toy_task_schedule"):
     def coefficients(self, step: TaskStatistics) -> Float[Tensor, "*blocks tasks"]:
         return step.weights
 
-    def groups(self, generator: torch.Generator) -> Sequence[Sequence[int]]:
-        return [[int(task)] for task in torch.randperm(2, generator=generator)]
+    def groups(self, draws: Draws) -> Sequence[Sequence[int]]:
+        return [[task] for task in draws.order(2)]
+
+    def before_update(self, group: Sequence[int], losses: Tensor) -> None:
+        pass
 
 
 @final
@@ -118,9 +122,10 @@ class Noisy(Balancer, name="toy_gradient_noise"):
     def coefficients(self, step: TaskStatistics) -> Float[Tensor, "*blocks tasks"]:
         return step.weights
 
-    def add(self, gradients: Iterable[Tensor], generator: torch.Generator) -> None:
+    def add(self, gradients: Sequence[Tensor | None], draws: Draws, scale: float | Tensor) -> None:
         for gradient in gradients:
-            gradient.add_(1.0)
+            if gradient is not None:
+                gradient.add_(1.0)
 
 
 @final

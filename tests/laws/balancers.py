@@ -18,6 +18,7 @@ from gradtruce.gradients.balancer import (
     TaskSchedule,
     TaskStatistics,
 )
+from gradtruce.gradients.counter import Draws
 from tests.laws.gramians import KINDS, task_gradients
 
 MAKERS: dict[str, Callable[[], Balancer]] = {}
@@ -98,10 +99,11 @@ class Trial:
     def __call__(self, given: Batch, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
         """Return coefficients and update."""
         rows = given.J.clone()
+        draws = Draws(self.generator.initial_seed(), self.steps, starts=(0,), count=len(rows[0]))
         if isinstance(self.balancer, RowTransform):
-            self.balancer.transform([[row] for row in rows], self.generator)
+            self.balancer.transform([[row] for row in rows], given.weights, draws)
         if isinstance(self.balancer, TaskSchedule):
-            self.balancer.groups(self.generator)
+            self.balancer.before_update(self.balancer.groups(draws)[0], given.losses)
         a = self.coefficients((rows @ rows.T).to(dtype), given)
         if isinstance(self.balancer, AfterStep):
             self.balancer.after_step(given.losses / (1 + 0.1 * given.losses))

@@ -1,13 +1,15 @@
 """The interface of a multi-task optimizer: from the statistics of a step to its coefficients."""
 
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol, final, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
+
+from gradtruce.gradients.counter import Draws
 
 Needs = Literal["losses", "norms", "gramian", "blocks"]
 
@@ -142,12 +144,16 @@ class RowTransform(Protocol):
     """A balancer that changes the task gradients before they are combined (GradDrop)."""
 
     def transform(
-        self, rows: Sequence[Sequence[Tensor | None]], generator: torch.Generator
+        self,
+        rows: Sequence[Sequence[Tensor | None]],
+        weights: Float[Tensor, " tasks"],
+        draws: Draws,
     ) -> None:
-        """Change the task gradients in place.
+        """Change the unweighted task gradients in place.
 
-        `rows[k][i]` is ∂L_k / ∂parameter i over the parameters in scope, `None` where task k does
-        not reach it. The Gramian and the record speak of the rows as this leaves them.
+        `rows[k][i]` is ∂L_k / ∂parameter i over the parameters in scope, or a shard of it, `None`
+        where task k does not reach it; `draws` has the random numbers of gradient `i`. The Gramian
+        and the record speak of the rows as this leaves them.
         """
 
 
@@ -155,8 +161,11 @@ class RowTransform(Protocol):
 class TaskSchedule(Protocol):
     """A balancer that updates several times a batch, each time for some of the tasks (STGU)."""
 
-    def groups(self, generator: torch.Generator) -> Sequence[Sequence[int]]:
+    def groups(self, draws: Draws) -> Sequence[Sequence[int]]:
         """Return the groups of task indices, in the order in which they are updated."""
+
+    def before_update(self, group: Sequence[int], losses: Float[Tensor, " tasks"]) -> None:
+        """Take the losses of all tasks before the update of a group; 0 where a task is absent."""
 
 
 @runtime_checkable
@@ -174,5 +183,36 @@ class ParameterBlocks(Protocol):
 class GradientNoise(Protocol):
     """A balancer that adds noise to the combined gradient (the SGLD ablation)."""
 
-    def add(self, gradients: Iterable[Tensor], generator: torch.Generator) -> None:
-        """Add noise to the combined gradients in place."""
+    def add(self, gradients: Sequence[Tensor | None], draws: Draws, scale: float | Tensor) -> None:
+        """Add noise to the combined gradients in scope in place; comes after `coefficients`.
+
+        `draws` has the random numbers of gradient `i`; the gradients are `scale` times too large.
+        """
+
+
+@runtime_checkable
+class FeatureReader(Protocol):
+    """A balancer that looks at gradients of the features between trunk and heads (RotoGrad)."""
+
+    def attach(self, model: nn.Module) -> None:
+        """Find the module that sees the features; called once, by the engine.
+
+        Raises:
+            ValueError: If the model has none.
+        """
+
+    def forget(self) -> None:
+        """Drop what former backward passes left; comes before the first one of a step."""
+
+    def observe(
+        self, factor: float | Tensor, total: Callable[[Tensor], Tensor]
+    ) -> Float[Tensor, "tasks tasks"]:
+        """Learn from what the backward passes of the step left; return the features' Gramian.
+
+        `coefficients` gets it in place of that of the rows.
+
+        Args:
+            factor: The gradients that backward passes leave, times this, are those of the
+                unweighted losses averaged over ranks: 1 / (ranks · scale of the scaler).
+            total: Sums a tensor over ranks.
+        """

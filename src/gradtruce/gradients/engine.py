@@ -10,10 +10,12 @@ from torch.optim import Optimizer
 from gradtruce.gradients.balancer import (
     AfterStep,
     Balancer,
+    FeatureReader,
     GradientNoise,
     RowTransform,
     TaskSchedule,
 )
+from gradtruce.gradients.counter import Draws
 from gradtruce.gradients.finite import Check, FiniteCheck
 from gradtruce.gradients.inactivity import Inactivity
 from gradtruce.gradients.losses import admitted, none_active
@@ -132,10 +134,13 @@ class TaskGradients:
             static=torch.tensor(self.weights, dtype=torch.float64, device=self._home),
             device=self._device,
             generator=self._generator,
+            sizes=[parameter.numel() for parameter in self._parameters],
         )
         self._steps = 0
         self._open: OpenStep | None = None
         balancer.bind(self.tasks)
+        if isinstance(balancer, FeatureReader):
+            balancer.attach(model)
         balancer.to(self._home)
 
     @overload
@@ -195,15 +200,20 @@ class TaskGradients:
         for due in self._groups():
             replay = Replay(self._model, self._device)
             losses = compute_losses()
-            if due is not None:
-                losses = {name: losses[name] for name in losses if self.tasks.index(name) in due}
-                if not any(loss.requires_grad for loss in losses.values()):
+            if due is not None and isinstance(self._balancer, TaskSchedule):
+                present = admitted(losses, self.tasks, self._device)
+                if not set(due) & set(present):
                     continue
+                self._balancer.before_update(due, self._values(present))
+                losses = {self.tasks[task]: present[task] for task in due if task in present}
             record = self._backward(losses, last=True, add=False, due=due)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             if isinstance(self._balancer, AfterStep):
-                self._balancer.after_step(self._values(replay.run(compute_losses)))
+                again = replay.run(compute_losses)
+                self._balancer.after_step(
+                    self._values({self.tasks.index(name): loss for name, loss in again.items()})
+                )
         if record is None:
             raise none_active({}, self.tasks)
         return record
@@ -319,6 +329,8 @@ class TaskGradients:
 
     def _opened(self, present: Mapping[int, Tensor], *, last: bool) -> OpenStep:
         """Start a step: with a single row where its coefficients can be known by now."""
+        if isinstance(self._balancer, FeatureReader):
+            self._balancer.forget()
         tasks, coefficients = len(self.tasks), None
         if not self._keeps_rows and (last or self._balancer.is_fixed):
             active = task_mask(present if last else range(tasks), tasks, self._home)
@@ -341,12 +353,11 @@ class TaskGradients:
 
     def _groups(self) -> Sequence[Sequence[int] | None]:
         if isinstance(self._balancer, TaskSchedule) and self._generator is not None:
-            return self._balancer.groups(self._generator)
+            return self._balancer.groups(Draws(self._generator.initial_seed(), self._steps))
         return [None]
 
-    def _values(self, losses: Mapping[str, Tensor]) -> Tensor:
-        by_place = {self.tasks.index(name): loss for name, loss in losses.items()}
-        return loss_vector(by_place, len(self.tasks), self._home)
+    def _values(self, losses: Mapping[int, Tensor]) -> Tensor:
+        return loss_vector(losses, len(self.tasks), self._home)
 
 
 def _numbers(parameters: Iterable[nn.Parameter]) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import NamedTuple, final
 
 import torch
@@ -10,12 +11,14 @@ from torch import Tensor
 
 from gradtruce.gradients.balancer import (
     Balancer,
+    FeatureReader,
     Flagging,
     GradientNoise,
     RowTransform,
     TaskStatistics,
 )
 from gradtruce.gradients.combine import combine, zero_unless
+from gradtruce.gradients.counter import Draws
 from gradtruce.gradients.finite import FiniteCheck, not_finite
 from gradtruce.gradients.gramian import gramian
 from gradtruce.gradients.open_step import OpenStep, on_device
@@ -35,6 +38,7 @@ class Updater:
         tasks: Names, in order.
         static: λ.
         device: Of the gradients.
+        sizes: Numbers of every parameter.
     """
 
     balancer: Balancer
@@ -44,6 +48,7 @@ class Updater:
     static: Float[Tensor, " tasks"]
     device: torch.device
     generator: torch.Generator | None
+    sizes: Sequence[int]
 
     def coefficients(
         self,
@@ -89,8 +94,8 @@ class Updater:
         notes = self.scope.admit(opened.present, step)
         inside = list(self.scope.members)
         in_scope = [_select(row, inside, True) for row in rows]
-        if isinstance(self.balancer, RowTransform) and self.generator is not None:
-            self.balancer.transform(in_scope, self.generator)
+        if isinstance(self.balancer, RowTransform):
+            self.balancer.transform(in_scope, self.static, self._draws(rows, step))
         products = gramian(in_scope, device=self.static.device)
         outside = [not_finite(there(_select(row, inside, False)), self.device) for row in rows]
         broken = torch.stack(outside).to(products.device) | ~opened.losses.isfinite()
@@ -101,8 +106,14 @@ class Updater:
             squares = products.diagonal()
             active = active & ~(squares <= INACTIVE**2 * squares.amax())  # NaN goes through
         products = products.masked_fill(~(active & active.unsqueeze(-1)), 0.0)
-        a = self.coefficients(products, opened.losses, active, step, epoch)
+        seen = products
+        if isinstance(self.balancer, FeatureReader):
+            seen = self._features(self.balancer, active)
+        a = self.coefficients(seen, opened.losses, active, step, epoch)
         gradients = self._combined(rows, inside, a)
+        if isinstance(self.balancer, GradientNoise):
+            draws = self._draws(rows, step)
+            self.balancer.add(_select(gradients, inside, True), draws, 1.0)
         self._clean(finite, gradients)
         if is_read_after(step):
             notes += self.scope.read(step)
@@ -128,9 +139,28 @@ class Updater:
         gradients: Row = []
         for column, is_inside in zip(zip(*rows, strict=True), inside, strict=True):
             gradients.append(combine(column, scoped if is_inside else others))
-        if isinstance(self.balancer, GradientNoise) and self.generator is not None:
-            self.balancer.add(there(_select(gradients, inside, True)), self.generator)
         return gradients
+
+    def _features(
+        self, reader: FeatureReader, active: Bool[Tensor, " tasks"]
+    ) -> Float[Tensor, "tasks tasks"]:
+        """Return the Gramian of the features, with zeros where a task is inactive."""
+        products = reader.observe(1.0, lambda tensor: tensor)
+        return products.masked_fill(~(active & active.unsqueeze(-1)), 0.0)
+
+    def _draws(self, rows: Sequence[Row], step: int) -> Draws:
+        """Return the random numbers of a step for the gradients in scope."""
+        if self.generator is None:
+            raise ValueError(f"balancer {self.balancer.name!r} draws random numbers: give seed=")
+        members = [place for place, is_member in enumerate(self.scope.members) if is_member]
+        starts = [0, *accumulate(self.sizes)]
+        reached = [p for p in members if any(row[p] is not None for row in rows)]
+        return Draws(
+            seed=self.generator.initial_seed(),
+            step=step - 1,
+            starts=tuple(starts[place] for place in members),
+            count=sum(self.sizes[place] for place in reached),
+        )
 
     def _verdict(
         self, broken: Bool[Tensor, " tasks"], combined: Bool[Tensor, ""], step: int
