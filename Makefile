@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 export HF_HUB_OFFLINE = 1
 
-.PHONY: help setup demo test test-all test-oldest check format docs clean
+.PHONY: help setup demo test test-all test-oldest bench-engine check format docs clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -16,7 +16,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "gradtruce needs Python 3.11 or newer, found " + sys.version.split()[0])'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[rrg,dev]"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[rrg,dev,bench]"
 	touch $@
 
 demo: setup      ## phantom data, two trainings, one honest comparison: runs/demo/report.html
@@ -34,6 +34,9 @@ test-oldest:     ## the engine's tests on the oldest torch it supports; pip brin
 		hypothesis pytest pytest-randomly pytest-timeout scipy
 	PYTHONPATH=src $(VENV)/oldest/bin/python -m pytest -o filterwarnings= tests/gradients \
 		tests/balance tests/laws/test_balancers.py src/gradtruce/gradients src/gradtruce/balance
+
+bench-engine: setup  ## the engine beside its peers: benchmarks/results/engine.md; about 12 minutes alone on 2 cores
+	$(BIN)/python benchmarks/engine.py
 
 check: setup     ## format, lint, types, layers, spelling, dead code, docs
 	$(BIN)/ruff format --check .

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from gradtruce.gradients.balancer import Balancer, TaskStatistics
     from gradtruce.gradients.engine import TaskGradients
     from gradtruce.gradients.record import StepRecord
+    from gradtruce.integrations.wrap import wrap
 
 __version__ = "0.1.0"
 
@@ -23,6 +24,7 @@ __all__ = [
     "TaskGradients",
     "TaskStatistics",
     "__version__",
+    "wrap",
 ]
 
 _HOMES = {
@@ -32,6 +34,7 @@ _HOMES = {
     "StepRecord": "gradtruce.gradients.record",
     "TaskGradients": "gradtruce.gradients.engine",
     "TaskStatistics": "gradtruce.gradients.balancer",
+    "wrap": "gradtruce.integrations.wrap",
 }
 
 
