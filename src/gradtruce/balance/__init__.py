@@ -1,6 +1,37 @@
 """Multi-task optimizers: from the statistics of a step to its coefficients."""
 
+from gradtruce.balance.cagrad import CAGrad
 from gradtruce.balance.came_grad import CAMEGrad
+from gradtruce.balance.dualproj import DualProj
+from gradtruce.balance.dwa import DWA
+from gradtruce.balance.ema import EMA
+from gradtruce.balance.famo import FAMO
+from gradtruce.balance.gradnorm import GradNorm
+from gradtruce.balance.imtlg import IMTLG
 from gradtruce.balance.linear import Linear
+from gradtruce.balance.mgda import MGDA
+from gradtruce.balance.nmt import NMT
+from gradtruce.balance.pcgrad import PCGrad
+from gradtruce.balance.rlw import RLW
+from gradtruce.balance.stch import STCH
+from gradtruce.balance.uncertainty_weighting import UncertaintyWeighting
+from gradtruce.balance.upgrad import UPGrad
 
-__all__ = ["CAMEGrad", "Linear"]
+__all__ = [
+    "DWA",
+    "EMA",
+    "FAMO",
+    "IMTLG",
+    "MGDA",
+    "NMT",
+    "RLW",
+    "STCH",
+    "CAGrad",
+    "CAMEGrad",
+    "DualProj",
+    "GradNorm",
+    "Linear",
+    "PCGrad",
+    "UPGrad",
+    "UncertaintyWeighting",
+]
