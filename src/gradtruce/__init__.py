@@ -7,16 +7,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from gradtruce.balance.aligned_mtl import AlignedMTL
     from gradtruce.balance.cagrad import CAGrad
     from gradtruce.balance.came_grad import CAMEGrad
+    from gradtruce.balance.con_fig import ConFIG
     from gradtruce.balance.dualproj import DualProj
     from gradtruce.balance.dwa import DWA
     from gradtruce.balance.ema import EMA
+    from gradtruce.balance.fairgrad import FairGrad
     from gradtruce.balance.famo import FAMO
     from gradtruce.balance.gradnorm import GradNorm
+    from gradtruce.balance.gradvac import GradVac
     from gradtruce.balance.imtlg import IMTLG
     from gradtruce.balance.linear import Linear
     from gradtruce.balance.mgda import MGDA
+    from gradtruce.balance.mmpareto import MMPareto
+    from gradtruce.balance.nash_mtl import NashMTL
     from gradtruce.balance.nmt import NMT
     from gradtruce.balance.pcgrad import PCGrad
     from gradtruce.balance.rlw import RLW
@@ -39,12 +45,18 @@ __all__ = [
     "NMT",
     "RLW",
     "STCH",
+    "AlignedMTL",
     "Balancer",
     "CAGrad",
     "CAMEGrad",
+    "ConFIG",
     "DualProj",
+    "FairGrad",
     "GradNorm",
+    "GradVac",
     "Linear",
+    "MMPareto",
+    "NashMTL",
     "PCGrad",
     "StepRecord",
     "TaskGradients",
@@ -56,18 +68,24 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AlignedMTL": "gradtruce.balance.aligned_mtl",
     "Balancer": "gradtruce.gradients.balancer",
     "CAGrad": "gradtruce.balance.cagrad",
     "CAMEGrad": "gradtruce.balance.came_grad",
+    "ConFIG": "gradtruce.balance.con_fig",
     "DWA": "gradtruce.balance.dwa",
     "DualProj": "gradtruce.balance.dualproj",
     "EMA": "gradtruce.balance.ema",
     "FAMO": "gradtruce.balance.famo",
+    "FairGrad": "gradtruce.balance.fairgrad",
     "GradNorm": "gradtruce.balance.gradnorm",
+    "GradVac": "gradtruce.balance.gradvac",
     "IMTLG": "gradtruce.balance.imtlg",
     "Linear": "gradtruce.balance.linear",
     "MGDA": "gradtruce.balance.mgda",
+    "MMPareto": "gradtruce.balance.mmpareto",
     "NMT": "gradtruce.balance.nmt",
+    "NashMTL": "gradtruce.balance.nash_mtl",
     "PCGrad": "gradtruce.balance.pcgrad",
     "RLW": "gradtruce.balance.rlw",
     "STCH": "gradtruce.balance.stch",

@@ -1,15 +1,21 @@
 """Multi-task optimizers: from the statistics of a step to its coefficients."""
 
+from gradtruce.balance.aligned_mtl import AlignedMTL
 from gradtruce.balance.cagrad import CAGrad
 from gradtruce.balance.came_grad import CAMEGrad
+from gradtruce.balance.con_fig import ConFIG
 from gradtruce.balance.dualproj import DualProj
 from gradtruce.balance.dwa import DWA
 from gradtruce.balance.ema import EMA
+from gradtruce.balance.fairgrad import FairGrad
 from gradtruce.balance.famo import FAMO
 from gradtruce.balance.gradnorm import GradNorm
+from gradtruce.balance.gradvac import GradVac
 from gradtruce.balance.imtlg import IMTLG
 from gradtruce.balance.linear import Linear
 from gradtruce.balance.mgda import MGDA
+from gradtruce.balance.mmpareto import MMPareto
+from gradtruce.balance.nash_mtl import NashMTL
 from gradtruce.balance.nmt import NMT
 from gradtruce.balance.pcgrad import PCGrad
 from gradtruce.balance.rlw import RLW
@@ -26,11 +32,17 @@ __all__ = [
     "NMT",
     "RLW",
     "STCH",
+    "AlignedMTL",
     "CAGrad",
     "CAMEGrad",
+    "ConFIG",
     "DualProj",
+    "FairGrad",
     "GradNorm",
+    "GradVac",
     "Linear",
+    "MMPareto",
+    "NashMTL",
     "PCGrad",
     "UPGrad",
     "UncertaintyWeighting",

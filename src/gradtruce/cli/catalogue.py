@@ -23,6 +23,12 @@ CATALOGUE: Final[dict[str, dict[str, str]]] = {
         "nmt": "Prioritised tasks: improve one without giving up what those before it reached",
         "famo": "FAMO: equal relative improvement, one backward and one more forward pass",
         "ema": "Wrapper: average the coefficients of another balancer over steps (CR-MOGM)",
+        "nash_mtl": "Nash-MTL: the update as the Nash bargaining solution of the tasks",
+        "fairgrad": "FairGrad: the update that shares progress fairly among the tasks",
+        "aligned_mtl": "Aligned-MTL: the nearest orthogonal task gradients of equal length",
+        "con_fig": "ConFIG: the direction that makes the same angle with every task gradient",
+        "gradvac": "GradVac: task gradients bent until their cosines are what they usually are",
+        "mmpareto": "MMPareto: in every part of the model, the Pareto direction at restored length",
     },
     "methods": {
         "r2gen": "R2Gen: relational memory and memory-driven layer norm, with a findings head",
