@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gradtruce.balance.ema import EMA
     from gradtruce.balance.fairgrad import FairGrad
     from gradtruce.balance.famo import FAMO
+    from gradtruce.balance.graddrop import GradDrop
     from gradtruce.balance.gradnorm import GradNorm
     from gradtruce.balance.gradvac import GradVac
     from gradtruce.balance.imtlg import IMTLG
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
     from gradtruce.balance.nmt import NMT
     from gradtruce.balance.pcgrad import PCGrad
     from gradtruce.balance.rlw import RLW
+    from gradtruce.balance.sgld import SGLD
     from gradtruce.balance.stch import STCH
+    from gradtruce.balance.stgu import STGU
     from gradtruce.balance.uncertainty_weighting import UncertaintyWeighting
     from gradtruce.balance.upgrad import UPGrad
     from gradtruce.gradients.balancer import Balancer, TaskStatistics
@@ -44,7 +47,9 @@ __all__ = [
     "MGDA",
     "NMT",
     "RLW",
+    "SGLD",
     "STCH",
+    "STGU",
     "AlignedMTL",
     "Balancer",
     "CAGrad",
@@ -52,6 +57,7 @@ __all__ = [
     "ConFIG",
     "DualProj",
     "FairGrad",
+    "GradDrop",
     "GradNorm",
     "GradVac",
     "Linear",
@@ -78,6 +84,7 @@ _HOMES = {
     "EMA": "gradtruce.balance.ema",
     "FAMO": "gradtruce.balance.famo",
     "FairGrad": "gradtruce.balance.fairgrad",
+    "GradDrop": "gradtruce.balance.graddrop",
     "GradNorm": "gradtruce.balance.gradnorm",
     "GradVac": "gradtruce.balance.gradvac",
     "IMTLG": "gradtruce.balance.imtlg",
@@ -88,7 +95,9 @@ _HOMES = {
     "NashMTL": "gradtruce.balance.nash_mtl",
     "PCGrad": "gradtruce.balance.pcgrad",
     "RLW": "gradtruce.balance.rlw",
+    "SGLD": "gradtruce.balance.sgld",
     "STCH": "gradtruce.balance.stch",
+    "STGU": "gradtruce.balance.stgu",
     "StepRecord": "gradtruce.gradients.record",
     "TaskGradients": "gradtruce.gradients.engine",
     "TaskStatistics": "gradtruce.gradients.balancer",

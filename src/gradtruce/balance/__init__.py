@@ -9,6 +9,7 @@ from gradtruce.balance.dwa import DWA
 from gradtruce.balance.ema import EMA
 from gradtruce.balance.fairgrad import FairGrad
 from gradtruce.balance.famo import FAMO
+from gradtruce.balance.graddrop import GradDrop
 from gradtruce.balance.gradnorm import GradNorm
 from gradtruce.balance.gradvac import GradVac
 from gradtruce.balance.imtlg import IMTLG
@@ -19,7 +20,9 @@ from gradtruce.balance.nash_mtl import NashMTL
 from gradtruce.balance.nmt import NMT
 from gradtruce.balance.pcgrad import PCGrad
 from gradtruce.balance.rlw import RLW
+from gradtruce.balance.sgld import SGLD
 from gradtruce.balance.stch import STCH
+from gradtruce.balance.stgu import STGU
 from gradtruce.balance.uncertainty_weighting import UncertaintyWeighting
 from gradtruce.balance.upgrad import UPGrad
 
@@ -31,13 +34,16 @@ __all__ = [
     "MGDA",
     "NMT",
     "RLW",
+    "SGLD",
     "STCH",
+    "STGU",
     "AlignedMTL",
     "CAGrad",
     "CAMEGrad",
     "ConFIG",
     "DualProj",
     "FairGrad",
+    "GradDrop",
     "GradNorm",
     "GradVac",
     "Linear",

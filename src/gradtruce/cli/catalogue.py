@@ -29,6 +29,9 @@ CATALOGUE: Final[dict[str, dict[str, str]]] = {
         "con_fig": "ConFIG: the direction that makes the same angle with every task gradient",
         "gradvac": "GradVac: task gradients bent until their cosines are what they usually are",
         "mmpareto": "MMPareto: in every part of the model, the Pareto direction at restored length",
+        "graddrop": "GradDrop: in every coordinate the task gradients of one sign, drawn at random",
+        "sgld": "SGLD: the ablation of CAME-Grad with noise in place of its second stage",
+        "stgu": "STGU: groups of tasks that help each other, updated one group after the other",
     },
     "methods": {
         "r2gen": "R2Gen: relational memory and memory-driven layer norm, with a findings head",
