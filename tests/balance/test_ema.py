@@ -9,7 +9,15 @@ from torch import Tensor
 
 from gradtruce.balance import EMA, FAMO, CAMEGrad, GradNorm, Linear
 from gradtruce.gradients import TaskGradients
-from gradtruce.gradients.balancer import AfterStep, Balancer, ParameterBlocks, TaskStatistics
+from gradtruce.gradients.balancer import (
+    AfterStep,
+    Balancer,
+    GradientNoise,
+    ParameterBlocks,
+    RowTransform,
+    TaskSchedule,
+    TaskStatistics,
+)
 from tests.gradients.toys import WEIGHTS, TwoHeads, batch
 from tests.laws.gramians import bank
 
@@ -83,6 +91,9 @@ def test_it_asks_the_engine_for_what_its_balancer_asks() -> None:
     assert isinstance(EMA(FAMO()), AfterStep)
     assert not isinstance(EMA(CAMEGrad()), AfterStep)
     assert isinstance(EMA(TwoBlocks()), ParameterBlocks)
+    assert isinstance(EMA("stgu"), TaskSchedule)
+    assert isinstance(EMA("graddrop"), RowTransform)
+    assert isinstance(EMA("sgld"), GradientNoise)
 
 
 def test_flags_are_passed_on() -> None:

@@ -7,11 +7,28 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from gradtruce.gradients.balancer import Balancer, Flagging, TaskStatistics
+from gradtruce.gradients.balancer import (
+    AfterStep,
+    Balancer,
+    FeatureReader,
+    Flagging,
+    GradientNoise,
+    ParameterBlocks,
+    RowTransform,
+    TaskSchedule,
+    TaskStatistics,
+)
 from gradtruce.gradients.memory import worth_remembering
 
 FACTS: Final = ("needs", "is_fixed", "synchronises")
-INTERFACES: Final = ("after_step", "transform", "groups", "blocks", "add")
+INTERFACES: Final[tuple[type, ...]] = (
+    AfterStep,
+    RowTransform,
+    TaskSchedule,
+    ParameterBlocks,
+    GradientNoise,
+    FeatureReader,
+)
 
 
 @final
@@ -68,9 +85,8 @@ class EMA(
         facts["name"] = f"{self.name}({self.balancer.name})"  # a state names what it is of
         for fact, value in facts.items():  # of this instance, in place of the class's own
             setattr(self, fact, value)
-        for method in INTERFACES:  # the engine looks whether they are there
-            if hasattr(self.balancer, method):
-                setattr(self, method, getattr(self.balancer, method))
+        for method in _methods(self.balancer):  # the engine looks whether they are there
+            setattr(self, method, getattr(self.balancer, method))
 
     def bind(self, tasks: Sequence[str]) -> None:
         """Forget the averages, and bind the balancer."""
@@ -100,6 +116,12 @@ class EMA(
         if isinstance(saved, Tensor) and saved.shape[-1:] == self.average.shape[-1:]:
             self.average = self.average.new_zeros(saved.shape)
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
+
+def _methods(balancer: Balancer) -> list[str]:
+    """Return the methods of the small interfaces that a balancer implements."""
+    there = [interface for interface in INTERFACES if isinstance(balancer, interface)]
+    return [name for interface in there for name in vars(interface) if name[0] != "_"]
 
 
 def _made(balancer: Balancer | str, options: Mapping[str, Any] | None) -> Balancer:
