@@ -1,6 +1,6 @@
 """Aligned-MTL: replace the task gradients by the nearest orthogonal ones of equal length."""
 
-from typing import Literal, final, get_args
+from typing import final
 
 import torch
 from jaxtyping import Float
@@ -9,7 +9,7 @@ from torch import Tensor
 from gradtruce.gradients.balancer import Balancer, TaskStatistics
 from gradtruce.gradients.spectrum import spectrum
 
-Scale = Literal["min", "median", "rmse"]
+SCALES = ("min", "median", "rmse")
 
 
 @final
@@ -43,10 +43,10 @@ class AlignedMTL(
     tensor([1.0000, 0.5000], dtype=torch.float64)
     """
 
-    def __init__(self, scale: Scale = "min") -> None:
+    def __init__(self, scale: str = "min") -> None:
         super().__init__()
-        if scale not in get_args(Scale):
-            raise ValueError(f"scale must be one of {', '.join(get_args(Scale))}; got {scale!r}")
+        if scale not in SCALES:
+            raise ValueError(f"scale must be one of {', '.join(SCALES)}; got {scale!r}")
         self.scale = scale
 
     def coefficients(self, step: TaskStatistics) -> Float[Tensor, "*blocks tasks"]:

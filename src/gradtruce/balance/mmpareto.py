@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Literal, final, get_args
+from typing import final
 
 import torch
 from jaxtyping import Bool, Float
@@ -14,7 +14,7 @@ from gradtruce.gradients.prefixes import blocks_by_module, blocks_by_prefix
 from gradtruce.gradients.rectification import norm, significant
 from gradtruce.gradients.simplex import min_norm_weights
 
-Grouping = Literal["tasks", "primary"]
+GROUPINGS = ("tasks", "primary")
 
 
 @final
@@ -67,17 +67,15 @@ class MMPareto(
     stationary: Tensor
 
     def __init__(
-        self, gain: float = 1.5, *, prefixes: Sequence[str] = (), grouping: Grouping = "tasks"
+        self, gain: float = 1.5, *, prefixes: Sequence[str] = (), grouping: str = "tasks"
     ) -> None:
         super().__init__()
         if not 0 < gain < math.inf:
             raise ValueError(f"gain must be above 0, got {gain}")
         if len(set(prefixes)) != len(prefixes):
             raise ValueError(f"prefixes must differ, got {', '.join(prefixes)}")
-        if grouping not in get_args(Grouping):
-            raise ValueError(
-                f"grouping must be one of {', '.join(get_args(Grouping))}; got {grouping!r}"
-            )
+        if grouping not in GROUPINGS:
+            raise ValueError(f"grouping must be one of {', '.join(GROUPINGS)}; got {grouping!r}")
         self.gain, self.prefixes, self.grouping = gain, tuple(prefixes), grouping
         self.register_buffer("stationary", torch.tensor(False), persistent=False)
 
