@@ -9,7 +9,6 @@ from tests.gradients.toys import (
     Noisy,
     Remembering,
     SignMask,
-    Steps,
     Turns,
     TwoHeads,
     batch,
@@ -126,11 +125,6 @@ def test_noise_is_added_to_the_combined_gradients_in_scope() -> None:
 def test_a_balancer_that_draws_needs_a_seed(balancer: nn.Module) -> None:
     with pytest.raises(ValueError, match="give seed="):
         TaskGradients(TwoHeads(), balancer, weights=WEIGHTS)
-
-
-def test_parameter_blocks_are_not_in_this_version() -> None:
-    with pytest.raises(NotImplementedError, match="parameter blocks"):
-        TaskGradients(TwoHeads(), Steps(), weights=WEIGHTS)
 
 
 def test_a_parameter_in_no_group_of_the_optimizer_is_an_error() -> None:

@@ -4,7 +4,9 @@ from torch import nn
 
 from gradtruce.balance import CAMEGrad
 from gradtruce.gradients import TaskGradients
-from gradtruce.gradients.support import require_options, require_supported, static_weights
+from gradtruce.gradients.options import require_options
+from gradtruce.gradients.scaling import enabled_scaler
+from gradtruce.gradients.support import require_supported, static_weights
 from tests.gradients.toys import WEIGHTS, TwoHeads, batch
 
 
@@ -36,7 +38,7 @@ def test_a_text_is_no_list_of_tasks() -> None:
 
 
 def test_an_unknown_word_is_an_error_that_lists_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="scope must be 'shared' or 'all', got 'heads'"):
+    with pytest.raises(ValueError, match="'shared', 'all' or 'features', got 'heads'"):
         require_options("heads", None, None)
     with pytest.raises(ValueError, match="check must be 'now' or 'deferred', got 'never'"):
         require_options("shared", None, "never")
@@ -44,17 +46,17 @@ def test_an_unknown_word_is_an_error_that_lists_the_known_ones() -> None:
 
 def test_a_class_is_no_balancer() -> None:
     with pytest.raises(TypeError, match=r"an instance such as CAMEGrad\(\)"):
-        require_supported(TwoHeads(), CAMEGrad, None)
+        require_supported(TwoHeads(), CAMEGrad)
 
 
 def test_parameters_are_no_model() -> None:
     with pytest.raises(TypeError, match=r"must be a torch.nn.Module, got generator"):
-        require_supported(TwoHeads().parameters(), CAMEGrad(), None)
+        require_supported(TwoHeads().parameters(), CAMEGrad())
 
 
-def test_a_scaler_is_not_in_this_version() -> None:
-    with pytest.raises(NotImplementedError, match="scaler= is not in this version"):
-        TaskGradients(TwoHeads(), CAMEGrad(), weights=WEIGHTS, scaler=torch.amp.GradScaler("cpu"))
+def test_a_scaler_of_another_kind_is_an_error() -> None:
+    with pytest.raises(TypeError, match=r"must be a torch.amp.GradScaler, got float"):
+        enabled_scaler(65536.0)
 
 
 class DistributedDataParallel(nn.Module):

@@ -125,16 +125,21 @@ class Noisy(Balancer, name="toy_gradient_noise"):
     def add(self, gradients: Sequence[Tensor | None], draws: Draws, scale: float | Tensor) -> None:
         for gradient in gradients:
             if gradient is not None:
-                gradient.add_(1.0)
+                gradient.add_(1.0 * scale)
 
 
 @final
-class Steps(Balancer, name="toy_blocks", needs="blocks"):
-    """Asks for a Gramian a parameter block."""
+class EqualLayers(Balancer, name="toy_blocks", needs="blocks"):
+    """a_k = λ_k / ‖g_k‖ in each layer by itself, 1 where task k does not reach the layer."""
+
+    def blocks(self, names: Sequence[str]) -> Sequence[int]:
+        layers = [name.rpartition(".")[0] for name in names]
+        return [sorted(set(layers)).index(layer) for layer in layers]
 
     def coefficients(self, step: TaskStatistics) -> Float[Tensor, "*blocks tasks"]:
-        return step.weights
+        norms = step.gramian.diagonal(dim1=-2, dim2=-1).sqrt()
+        return torch.where(norms > 0, step.weights / norms, 1.0)
 
 
-for _toy in (EqualNorms, InverseLoss, Remembering, SignMask, Turns, Noisy, Steps):
+for _toy in (EqualNorms, InverseLoss, Remembering, SignMask, Turns, Noisy, EqualLayers):
     del Balancer.known[_toy.name]  # toys are made by hand; lists of balancers must not show them

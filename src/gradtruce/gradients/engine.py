@@ -15,22 +15,31 @@ from gradtruce.gradients.balancer import (
     RowTransform,
     TaskSchedule,
 )
+from gradtruce.gradients.cadence import Cadence
+from gradtruce.gradients.clipping import Clipping
 from gradtruce.gradients.counter import Draws
 from gradtruce.gradients.finite import Check, FiniteCheck
 from gradtruce.gradients.inactivity import Inactivity
 from gradtruce.gradients.losses import admitted, none_active
 from gradtruce.gradients.open_step import OpenStep, loss_vector, task_mask
+from gradtruce.gradients.opening import Features, Opening
+from gradtruce.gradients.options import (
+    require_options,
+    require_possible,
+    require_scope_of_features,
+    require_seed,
+)
 from gradtruce.gradients.record import StepRecord
 from gradtruce.gradients.replay import Replay
-from gradtruce.gradients.rows import RowStore, gradients_aside
+from gradtruce.gradients.rows import gradients_aside
+from gradtruce.gradients.scaling import enabled_scaler
 from gradtruce.gradients.scope import Scope, ScopeRule, is_read_after
+from gradtruce.gradients.state import require_same
 from gradtruce.gradients.support import (
     chosen_places,
     named_parameters,
     require_empty,
     require_held,
-    require_options,
-    require_seed,
     require_sharing,
     require_supported,
     single_device,
@@ -47,7 +56,7 @@ class TaskGradients:
 
     One backward pass a task gives the task gradients g_k; a balancer turns their inner products
     into coefficients a; the parameters in scope get Σ a_k g_k, all others Σ λ_k g_k, as from the
-    weighted sum of the losses. Optimizer, schedule and clipping stay the user's.
+    weighted sum of the losses. Optimizer and schedule stay the user's.
 
     Make it after `model.to(device)` and before the first forward pass of a compiled model, and put
     everything trained into `model`, parameters of losses too.
@@ -58,14 +67,24 @@ class TaskGradients:
         weights: Static weight λ of every task, which fixes names and order; at least 0.
         tasks: Names alone, for weights of 1.
         scope: "shared": parameters that at least two tasks reach, found from the gradients; "all":
-            every parameter.
+            every parameter; "features": parameters before the features that are given to each
+            `backward`, with the Gramian of the gradients of those features in place of the
+            parameters': cheaper, and another method than with the true Gramian.
         shared: Parameters to take as shared instead of finding them.
         check: "now" raises on a NaN or infinity before `.grad` changes (default on the processor);
             "deferred" writes zeros and raises at the next call, without a synchronisation (default
             on a GPU).
         diagnostics: Whether to keep rows, and so report geometry, where the balancer needs none.
         seed: Of the balancer's random numbers, for balancers that draw some.
-        scaler: Not in this version.
+        scaler: Of mixed precision. Losses are multiplied by its factor, `.grad` is left so for
+            `scaler.step(optimizer)`; balancer, clipping and record get unscaled numbers. A step
+            that is not finite raises nothing and leaves no trace in the balancer: the scaler skips
+            it, `record.finite` tells.
+        clip_norm: Largest norm of the whole update, as `clip_grad_norm_` on all parameters, without
+            a pass of its own over the gradients that are balanced.
+        clip_value: Largest size of each number of the update, as `clip_grad_value_`.
+        every: Steps from one computation of the coefficients to the next; in between, one backward
+            pass of the weighted losses takes the last ones. Cheaper, and another method than 1.
 
     Attributes:
         epoch: Set by the training loop, for balancers that ask for it.
@@ -73,7 +92,7 @@ class TaskGradients:
     Raises:
         ValueError: If an argument is out of range or names what is not there.
         TypeError: If model or balancer are of another kind.
-        NotImplementedError: For a distributed model, a scaler, or parameter blocks.
+        NotImplementedError: For a distributed model.
 
     >>> from gradtruce.balance import CAMEGrad
     >>> trunk, a, b = nn.Linear(2, 2), nn.Linear(2, 1), nn.Linear(2, 1)
@@ -97,11 +116,16 @@ class TaskGradients:
         check: Check | None = None,
         diagnostics: bool = False,
         seed: int | None = None,
-        scaler: object | None = None,
+        scaler: torch.amp.GradScaler | None = None,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+        every: int = 1,
     ) -> None:
-        require_supported(model, balancer, scaler)
+        require_supported(model, balancer)
         require_seed(balancer, seed)
         require_options(scope, shared, check)
+        self._scaler = enabled_scaler(scaler)
+        require_possible(balancer, scope=scope, every=every, check=check, scaler=self._scaler)
         by_task = static_weights(weights, tasks)
         self.tasks, self.weights = tuple(by_task), tuple(by_task.values())
         self.epoch: int | None = None
@@ -123,18 +147,30 @@ class TaskGradients:
         )
         mode: Check = "deferred" if self._device.type == "cuda" else "now"
         sources = [*(f"task {task!r}" for task in self.tasks), "the combined gradient"]
-        self._check = FiniteCheck(check or mode, sources)
+        self._check = FiniteCheck("passed on" if self._scaler else check or mode, sources)
         self._inactivity = Inactivity(self.tasks, self._home)
         self._generator = None if seed is None else torch.Generator(self._device).manual_seed(seed)
+        static = torch.tensor(self.weights, dtype=torch.float64, device=self._home)
+        self._cadence = Cadence(every, static)
         self._updater = Updater(
             balancer=balancer,
             scope=self._scope,
             check=self._check,
             tasks=self.tasks,
-            static=torch.tensor(self.weights, dtype=torch.float64, device=self._home),
+            static=static,
+            clipping=Clipping(clip_norm, clip_value),
             device=self._device,
             generator=self._generator,
             sizes=[parameter.numel() for parameter in self._parameters],
+        )
+        self._opening = Opening(
+            updater=self._updater,
+            cadence=self._cadence,
+            parameters=self._parameters,
+            names=self._names,
+            keeps_rows=self._keeps_rows,
+            scaler=self._scaler,
+            home=self._home,
         )
         self._steps = 0
         self._open: OpenStep | None = None
@@ -145,16 +181,28 @@ class TaskGradients:
 
     @overload
     def backward(
-        self, losses: Mapping[str, Tensor], last: Literal[True] = True, add: bool = False
+        self,
+        losses: Mapping[str, Tensor],
+        last: Literal[True] = True,
+        add: bool = False,
+        features: Features | None = None,
     ) -> StepRecord: ...
 
     @overload
     def backward(
-        self, losses: Mapping[str, Tensor], last: bool, add: bool = False
+        self,
+        losses: Mapping[str, Tensor],
+        last: bool,
+        add: bool = False,
+        features: Features | None = None,
     ) -> StepRecord | None: ...
 
     def backward(
-        self, losses: Mapping[str, Tensor], last: bool = True, add: bool = False
+        self,
+        losses: Mapping[str, Tensor],
+        last: bool = True,
+        add: bool = False,
+        features: Features | None = None,
     ) -> StepRecord | None:
         """Fill `.grad` from the losses of a batch, or of one micro-batch of several.
 
@@ -164,6 +212,8 @@ class TaskGradients:
             last: False for all micro-batches of a step but the last; such a call only runs backward
                 passes, leaves `.grad` alone and returns `None`.
             add: Whether to add to gradients that are in `.grad`, which are an error otherwise.
+            features: With scope="features", the shared representation, of one tensor or several,
+                that the losses were computed from.
 
         Raises:
             ValueError: If a loss is unknown, no scalar, or elsewhere; if no task is active; if
@@ -176,7 +226,7 @@ class TaskGradients:
                 f"balancer {self._balancer.name!r} must see losses again or update several times a "
                 "batch: call step(compute_losses, optimizer) in place of backward"
             )
-        return self._backward(losses, last=last, add=add, due=None)
+        return self._backward(losses, last=last, add=add, due=None, features=features)
 
     def step(
         self, compute_losses: Callable[[], Mapping[str, Tensor]], optimizer: Optimizer
@@ -186,7 +236,7 @@ class TaskGradients:
         Args:
             compute_losses: Runs the model on the batch and returns its losses; called more than
                 once where the balancer asks for it.
-            optimizer: Holds all trainable parameters. To clip, register a step pre-hook on it.
+            optimizer: Holds all trainable parameters; stepped by the scaler where there is one.
 
         Returns:
             The record of the last update of the batch.
@@ -206,14 +256,16 @@ class TaskGradients:
                     continue
                 self._balancer.before_update(due, self._values(present))
                 losses = {self.tasks[task]: present[task] for task in due if task in present}
-            record = self._backward(losses, last=True, add=False, due=due)
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-            if isinstance(self._balancer, AfterStep):
+            record = self._backward(losses, last=True, add=False, due=due, features=None)
+            self._take(optimizer)
+            if isinstance(self._balancer, AfterStep) and record is not None:
                 again = replay.run(compute_losses)
+                kept = self._updater.kept_state()
                 self._balancer.after_step(
                     self._values({self.tasks.index(name): loss for name, loss in again.items()})
                 )
+                if kept is not None:
+                    kept.restore_unless(record.finite)
         if record is None:
             raise none_active({}, self.tasks)
         return record
@@ -229,18 +281,11 @@ class TaskGradients:
     def describe(self) -> str:
         """Return tasks, weights, balancer and scope in words."""
         weights = ", ".join(f"{t} ({w:g})" for t, w in zip(self.tasks, self.weights, strict=True))
-        inside = [
-            p for p, is_in in zip(self._parameters, self._scope.members, strict=True) if is_in
-        ]
         lines = [
             f"tasks (weight): {weights}",
             f"balancer: {self._balancer.name}; completed steps: {self._steps}",
-            f"scope: {self._scope.rule}, {len(inside)} of {len(self._parameters)} parameters, "
-            f"{_numbers(inside):,} of {_numbers(self._parameters):,} numbers",
+            *self._scope.describe([p.numel() for p in self._parameters], reach=self._keeps_rows),
         ]
-        if self._scope.is_found and self._keeps_rows:
-            reach = ", ".join(f"{task} {count}" for task, count in self._scope.reach().items())
-            lines.append(f"parameters reached: {reach}")
         return "\n".join(lines)
 
     def state_dict(self) -> dict[str, Any]:
@@ -259,6 +304,7 @@ class TaskGradients:
             "steps": self._steps,
             "epoch": self.epoch,
             "scope": self._scope.state_dict(),
+            "cadence": self._cadence.state_dict(),
             "inactive": self._inactivity.counts.cpu(),
             "generator": None if self._generator is None else self._generator.get_state(),
         }
@@ -269,21 +315,11 @@ class TaskGradients:
         Raises:
             ValueError: If it is about other tasks, another balancer, model or scope.
         """
-        if state["schema"] != SCHEMA:
-            raise ValueError(f"the state has schema {state['schema']}, this version reads {SCHEMA}")
-        if tuple(state["tasks"]) != self.tasks:
-            raise ValueError(
-                f"the state is of tasks {', '.join(state['tasks'])}; this engine has "
-                f"{', '.join(self.tasks)}, and names and order must agree"
-            )
-        if state["name"] != self._balancer.name:
-            raise ValueError(
-                f"the state is of balancer {state['name']!r}; this engine has "
-                f"{self._balancer.name!r}"
-            )
+        require_same(state, SCHEMA, self.tasks, self._balancer)
         self._scope.load_state_dict(state["scope"], self._device)
         self._balancer.load_state_dict(state["balancer"])
         self._steps, self.epoch = state["steps"], state["epoch"]
+        self._cadence.load_state_dict(state["cadence"])
         self._inactivity.counts = state["inactive"].to(self._home)
         if self._generator is not None and state["generator"] is not None:
             self._generator.set_state(state["generator"].cpu())
@@ -298,25 +334,35 @@ class TaskGradients:
         self._check.settle()
 
     def _backward(
-        self, losses: Mapping[str, Tensor], *, last: bool, add: bool, due: Sequence[int] | None
+        self,
+        losses: Mapping[str, Tensor],
+        *,
+        last: bool,
+        add: bool,
+        due: Sequence[int] | None,
+        features: Features | None,
     ) -> StepRecord | None:
         self._check.settle()
         present = admitted(losses, self.tasks, self._device)
+        require_scope_of_features(self._scope.rule, features, last=last)
         if not add:
             require_empty(self._names, self._parameters)
         if last and not present and (self._open is None or not self._open.present):
             raise none_active(losses, self.tasks)
-        opened, self._open = self._open or self._opened(present, last=last), None
+        step = self._steps + 1
+        opened = self._open or self._opening.open(
+            present, features, last=last, step=step, epoch=self.epoch
+        )
+        self._open = None
         with gradients_aside(self._parameters):
             opened.add(present)
             if not last:
                 self._open = opened
                 return None
-            step = self._steps + 1
             update = (
                 self._updater.from_rows(opened, step, self.epoch)
-                if opened.coefficients is None
-                else self._updater.from_sum(opened, opened.coefficients, step)
+                if opened.weighted is None
+                else self._updater.from_sum(opened, opened.weighted, step)
             )
         for parameter, gradient in zip(self._parameters, update.gradients, strict=True):
             if gradient is not None:
@@ -324,26 +370,18 @@ class TaskGradients:
                     gradient if parameter.grad is None else parameter.grad.add_(gradient)
                 )
         self._steps = step
+        self._opening.count(opened, update.record.coefficients, update.record.finite)
         self._count(update.record, due)
         return update.record
 
-    def _opened(self, present: Mapping[int, Tensor], *, last: bool) -> OpenStep:
-        """Start a step: with a single row where its coefficients can be known by now."""
-        if isinstance(self._balancer, FeatureReader):
-            self._balancer.forget()
-        tasks, coefficients = len(self.tasks), None
-        if not self._keeps_rows and (last or self._balancer.is_fixed):
-            active = task_mask(present if last else range(tasks), tasks, self._home)
-            coefficients = self._updater.coefficients(
-                torch.zeros(tasks, tasks, dtype=torch.float64, device=self._home),
-                loss_vector(present, tasks, self._home),
-                active,
-                self._steps + 1,
-                self.epoch,
-            )
-        rows = tasks if coefficients is None else 1
-        store = RowStore(self._parameters, self._names, count=rows)
-        return OpenStep(store, coefficients, tasks=tasks, device=self._device, home=self._home)
+    def _take(self, optimizer: Optimizer) -> None:
+        """Step the optimizer, by the scaler where there is one, and empty `.grad`."""
+        if self._scaler is None:
+            optimizer.step()
+        else:
+            self._scaler.step(optimizer)
+            self._scaler.update()
+        optimizer.zero_grad(set_to_none=True)
 
     def _count(self, record: StepRecord, due: Sequence[int] | None) -> None:
         mask = None if due is None else task_mask(due, len(self.tasks), self._home)
@@ -359,6 +397,3 @@ class TaskGradients:
     def _values(self, losses: Mapping[int, Tensor]) -> Tensor:
         return loss_vector(losses, len(self.tasks), self._home)
 
-
-def _numbers(parameters: Iterable[nn.Parameter]) -> int:
-    return sum(parameter.numel() for parameter in parameters)

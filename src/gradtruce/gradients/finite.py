@@ -8,6 +8,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 Check = Literal["now", "deferred"]
+Mode = Literal["now", "deferred", "passed on"]
 
 
 def not_finite(gradients: Sequence[Tensor], device: torch.device) -> Bool[Tensor, ""]:
@@ -29,11 +30,12 @@ class FiniteCheck:
 
     Args:
         mode: "now" reads the verdict on the host before anything is written; "deferred" copies it
-            beside the computation and raises when the next step starts.
+            beside the computation and raises when the next step starts; "passed on" never raises,
+            since a gradient scaler skips the step.
         sources: What each entry of a verdict is about, such as "task 'report'".
     """
 
-    def __init__(self, mode: Check, sources: Sequence[str]) -> None:
+    def __init__(self, mode: Mode, sources: Sequence[str]) -> None:
         self.mode, self._sources = mode, sources
         self._verdict: Tensor | None = None
         self._event: torch.Event | None = None
@@ -46,6 +48,8 @@ class FiniteCheck:
             FloatingPointError: In mode "now", if anything is broken.
         """
         self._step = step
+        if self.mode == "passed on":
+            return
         if self.mode == "now":
             self._verdict, self._event = broken, None
             self.settle()

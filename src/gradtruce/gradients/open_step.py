@@ -1,14 +1,33 @@
 """What the micro-batches of one step have brought so far."""
 
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Collection, Container, Mapping
 from functools import partial
-from typing import final
+from typing import NamedTuple, final
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from gradtruce.gradients.backward_pass import backward_pass
 from gradtruce.gradients.rows import RowStore
+from gradtruce.gradients.scaling import KeptState
+from gradtruce.gradients.weighted_pass import WeightedPass
+
+
+class Seen(NamedTuple):
+    """Geometry and coefficients of a step whose rows are gradients of features.
+
+    Attributes:
+        gramian: Of the features' gradients, unscaled.
+        active: Tasks with a gradient there.
+        coefficients: a.
+        broken: Tasks whose gradient there is not finite.
+    """
+
+    gramian: Float[Tensor, "tasks tasks"]
+    active: Bool[Tensor, " tasks"]
+    coefficients: Float[Tensor, " tasks"]
+    broken: Bool[Tensor, " tasks"]
 
 
 @final
@@ -17,57 +36,69 @@ class OpenStep:
 
     Args:
         store: One row a task; or a single row, of the weighted sum of the losses.
-        coefficients: For the single row: how much each loss weighs in it.
+        weighted: For the single row: how the losses are weighed in it.
         tasks: Number of tasks.
         device: Where the losses are; `home` is where float64 is, which is not on every device.
+        scale: What a gradient scaler multiplies all losses with; `None` without one.
+        seen: For the single row: the geometry that its coefficients come from, where there is one.
+        kept: For the single row: the balancer's state from before its coefficients.
     """
 
     def __init__(
         self,
         store: RowStore,
-        coefficients: Float[Tensor, " tasks"] | None,
+        weighted: WeightedPass | None,
         *,
         tasks: int,
         device: torch.device,
         home: torch.device,
+        scale: Float[Tensor, ""] | None = None,
+        seen: "Seen | None" = None,
+        kept: KeptState | None = None,
     ) -> None:
-        self.store, self.coefficients = store, coefficients
+        self.store, self.weighted, self.scale = store, weighted, scale
+        self.seen, self.kept = seen, kept
         self.losses: Float[Tensor, " tasks"] = torch.zeros(tasks, dtype=torch.float64, device=home)
         self.present: list[int] = []
         self._tasks, self._device, self._home = tasks, device, home
 
-    def add(self, losses: Mapping[int, Tensor]) -> None:
-        """Run the backward passes of a micro-batch."""
-        if not losses:
-            return
+    def add(
+        self,
+        losses: Mapping[int, Tensor],
+        everywhere: Collection[int] = (),
+        complete: Callable[[int], None] | None = None,
+    ) -> None:
+        """Run the backward passes of a micro-batch.
+
+        Args:
+            losses: Of this process, by the place of their task.
+            everywhere: Tasks of the step on any process.
+            complete: Called for each row that is to come to no more, at once, so that processes
+                exchange it during the next backward pass: in the same order on all of them.
+        """
         values = loss_vector(losses, self._tasks, self._home)
-        if self.coefficients is not None:
-            factors = on_device(self.coefficients, self._device).unbind()
-            passing = [factors[task].to(loss.dtype) for task, loss in losses.items()]
-            self.store.add(0, partial(torch.autograd.backward, list(losses.values()), passing))
+        last = max(losses, default=None)
+        if self.weighted is not None:
+            if losses:
+                self.store.add(0, partial(self.weighted.run, losses, self.scale))
+            if complete is not None:
+                complete(0)
         else:
-            last = max(losses)
-            for task, loss in losses.items():
-                self.store.add(task, partial(_backward, loss, retain_graph=task != last))
+            for task in range(self._tasks):
+                if task in losses:
+                    self._add_row(task, losses[task], retain_graph=task != last)
+                if complete is not None and task in everywhere:
+                    complete(task)
         self.losses = self.losses + values
         self.present = sorted({*self.present, *losses})
+
+    def _add_row(self, task: int, loss: Tensor, *, retain_graph: bool) -> None:
+        seed = None if self.scale is None else self.scale.to(loss.dtype)
+        self.store.add(task, partial(backward_pass, [loss], [seed], retain_graph=retain_graph))
 
     def present_mask(self) -> Bool[Tensor, " tasks"]:
         """Return which tasks had a graph in any micro-batch."""
         return task_mask(self.present, self._tasks, self._home)
-
-
-def _backward(loss: Tensor, *, retain_graph: bool) -> None:
-    try:
-        torch.autograd.backward(loss, retain_graph=retain_graph)
-    except RuntimeError as error:
-        if "donated buffers" not in str(error):
-            raise
-        raise RuntimeError(
-            "the backward pass of this model was compiled to be run once a forward pass; let "
-            "TaskGradients run before the first backward pass of the compiled model, or set "
-            "torch._functorch.config.donated_buffer = False before compiling"
-        ) from error
 
 
 def task_mask(places: Container[int], tasks: int, home: torch.device) -> Bool[Tensor, " tasks"]:
@@ -80,7 +111,7 @@ def task_mask(places: Container[int], tasks: int, home: torch.device) -> Bool[Te
     return torch.tensor(mask).to(home, non_blocking=True)
 
 
-def on_device(values: Float[Tensor, " tasks"], device: torch.device) -> Float[Tensor, " tasks"]:
+def on_device(values: Float[Tensor, "*any"], device: torch.device) -> Float[Tensor, "*any"]:
     """Return float64 numbers where gradients are, in float32 on a device without float64."""
     return values.to(device, torch.float32 if device.type == "mps" else torch.float64)
 

@@ -1,13 +1,14 @@
 """Which parameters the Gramian sees and the coefficients act on."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal, final
 
 import torch
 from torch import Tensor
 
-ScopeRule = Literal["shared", "all"]
+ScopeRule = Literal["shared", "all", "features"]
 LAST_DOUBLING = 1024  # reads come after steps 2, 4, 8 … up to this one,
+NOBODY, SEVERAL = -1, -2  # owners of parameters that no task, or more than one, reaches
 READ_EVERY = 1000  # and every so many steps from there on
 LAST_CHANCE = 64  # step by which two tasks must have met in some parameter
 _NAMED = 3  # parameters named in a note before "and n more"
@@ -36,7 +37,7 @@ class Scope:
     Args:
         names: Names of all parameters.
         tasks: Names of all tasks.
-        rule: "shared" or "all".
+        rule: "shared", "all", or "features": what lies before the features that a user names.
         chosen: Places of the parameters that the user chose instead.
         may_be_empty: Whether no shared parameter is no error, as where the scope is only looked at.
     """
@@ -50,8 +51,11 @@ class Scope:
         chosen: Sequence[int] | None = None,
         may_be_empty: bool = False,
     ) -> None:
-        self._names, self._tasks, self._may_be_empty = names, tasks, may_be_empty
-        self.rule: Literal["shared", "all", "chosen"] = rule if chosen is None else "chosen"
+        self.names = list(names)
+        self._tasks, self._may_be_empty = tasks, may_be_empty
+        self.rule: Literal["shared", "all", "chosen", "features"] = (
+            rule if chosen is None else "chosen"
+        )
         self.members = [rule == "all" and chosen is None] * len(names)
         for place in chosen or ():
             self.members[place] = True
@@ -67,12 +71,14 @@ class Scope:
 
     def watch(self, rows: Sequence[Sequence[Tensor | None]]) -> None:
         """Note on the device which rows are non-zero, where that is not known yet."""
-        if not self.is_found:
+        if self.rule == "all":
             return
         for task, row in enumerate(rows):
             for place, gradient in enumerate(row):
                 if gradient is not None and not self._reached[task][place]:
                     self._touched[task][place] = True
+                    if not self.is_found:
+                        continue
                     flag, key = gradient.any(), (task, place)
                     self._flags[key] = self._flags[key] | flag if key in self._flags else flag
 
@@ -121,14 +127,58 @@ class Scope:
         )
         raise ValueError(
             f"no parameter has a non-zero gradient from two tasks up to step {step} ({counts} of "
-            f"{len(self._names)} parameters, none in common), so there is nothing to balance; look "
+            f"{len(self.names)} parameters, none in common), so there is nothing to balance; look "
             "for a detach() between trunk and heads, or use scope='all'"
         )
 
+    def describe(self, sizes: Sequence[int], *, reach: bool) -> list[str]:
+        """Return in words how much is in scope and, if asked, what each task reaches."""
+        inside = [size for size, is_in in zip(sizes, self.members, strict=True) if is_in]
+        lines = [
+            f"scope: {self.rule}, {len(inside)} of {len(sizes)} parameters, "
+            f"{sum(inside):,} of {sum(sizes):,} numbers"
+        ]
+        if self.is_found and reach:
+            counts = ", ".join(f"{task} {count}" for task, count in self.reach().items())
+            lines.append(f"parameters reached: {counts}")
+        return lines
+
+    def note_strangers(self, places: Sequence[int]) -> list[str]:
+        """Return a note about parameters of which it is not known which task reached them."""
+        if not places:
+            return []
+        return [
+            f"outside the scope and not reached before, with coefficients: {self._list(places)}"
+        ]
+
     def _list(self, places: Sequence[int]) -> str:
-        named = ", ".join(self._names[place] for place in places[:_NAMED])
+        named = ", ".join(self.names[place] for place in places[:_NAMED])
         more = len(places) - _NAMED
         return f"{named} and {more} more" if more > 0 else named
+
+    def is_new(self, present: Collection[int]) -> bool:
+        """Return whether a task is there for the first time."""
+        return not self._seen.issuperset(present)
+
+    def learn(self, inside: Sequence[bool], touched: Mapping[int, Sequence[bool]]) -> None:
+        """Take the parameters before the features as the scope, and what each task reaches."""
+        self._seen |= set(touched)
+        for place, is_inside in enumerate(inside):
+            self.members[place] = self.members[place] or is_inside
+        for task, row in touched.items():
+            known = self._touched[task]
+            self._touched[task] = [a or b for a, b in zip(known, row, strict=True)]
+
+    def owners(self) -> list[int]:
+        """Return the task that reaches each parameter, `NOBODY`, or `SEVERAL`, as last read."""
+        result = []
+        for reached, touched in zip(
+            zip(*self._reached, strict=True), zip(*self._touched, strict=True), strict=True
+        ):
+            tasks = [task for task, is_reached in enumerate(reached) if is_reached]
+            tasks = tasks or [task for task, is_touched in enumerate(touched) if is_touched]
+            result.append(NOBODY if not tasks else tasks[0] if len(tasks) == 1 else SEVERAL)
+        return result
 
     def reach(self) -> dict[str, int]:
         """Return how many parameters each task reaches, as last read."""
@@ -139,7 +189,7 @@ class Scope:
         flags = [(task, place) for (task, place), flag in self._flags.items() if bool(flag)]
         return {
             "rule": self.rule,
-            "parameters": list(self._names),
+            "parameters": list(self.names),
             "members": torch.tensor(self.members),
             "seen": sorted(self._seen),
             "touched": torch.tensor(self._touched),
@@ -157,8 +207,8 @@ class Scope:
             raise ValueError(
                 f"the state has scope {state['rule']!r}, this engine {self.rule!r}; make it alike"
             )
-        if state["parameters"] != list(self._names):
-            strange = set(state["parameters"]).symmetric_difference(self._names) or {"their order"}
+        if state["parameters"] != list(self.names):
+            strange = set(state["parameters"]).symmetric_difference(self.names) or {"their order"}
             raise ValueError(
                 f"the state is about another model: {min(strange)!r} differs; load it "
                 "into the model that it was saved from"

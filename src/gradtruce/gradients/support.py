@@ -6,30 +6,26 @@ from collections.abc import Iterable, Mapping, Sequence
 import torch
 from torch import nn
 
-from gradtruce.gradients.balancer import Balancer, GradientNoise, RowTransform, TaskSchedule
+from torch.nn.parallel import DistributedDataParallel
+
+from gradtruce.gradients.balancer import Balancer, ParameterBlocks
 
 _WRAPPERS = {"DistributedDataParallel", "FullyShardedDataParallel"}
 
 
-def require_supported(model: object, balancer: object, scaler: object) -> None:
+def require_supported(model: object, balancer: object) -> None:
     """Refuse what this version does not do.
 
     Raises:
         TypeError: If the model is no module or the balancer no balancer.
-        NotImplementedError: If the model is distributed, a scaler is given, or the balancer needs a
-            Gramian for each of several parameter blocks.
     """
     if not isinstance(model, nn.Module):
         raise TypeError(f"model must be a torch.nn.Module, got {type(model).__name__}")
     if not isinstance(balancer, Balancer):
         raise TypeError(f"balancer must be an instance such as CAMEGrad(), got {balancer!r}")
-    if scaler is not None:
-        raise NotImplementedError(
-            "scaler= is not in this version: train in float32 or bfloat16, which need no scaler"
-        )
-    if balancer.needs == "blocks":
-        raise NotImplementedError(
-            f"balancer {balancer.name!r} needs parameter blocks, which are not in this version"
+    if balancer.needs == "blocks" and not isinstance(balancer, ParameterBlocks):
+        raise TypeError(
+            f"balancer {balancer.name!r} needs parameter blocks, but has no method blocks(names)"
         )
     for module in model.modules():
         if type(module).__name__ in _WRAPPERS:
@@ -39,16 +35,6 @@ def require_supported(model: object, balancer: object, scaler: object) -> None:
             )
     if any(type(parameter).__name__ == "DTensor" for parameter in model.parameters()):
         raise NotImplementedError("sharded parameters (FSDP2) are not in this version")
-
-
-def require_seed(balancer: Balancer, seed: int | None) -> None:
-    """Refuse a balancer that draws random numbers without a seed.
-
-    Raises:
-        ValueError: If it has none.
-    """
-    if seed is None and isinstance(balancer, RowTransform | TaskSchedule | GradientNoise):
-        raise ValueError(f"balancer {balancer.name!r} draws random numbers: give seed=")
 
 
 def static_weights(
@@ -118,27 +104,21 @@ def chosen_places(
 
 
 def named_parameters(model: nn.Module) -> tuple[list[str], list[nn.Parameter]]:
-    """Return all parameters, each once, with the names they have where nothing is compiled.
+    """Return all parameters, each once, with the names they have where nothing is wrapped.
 
     >>> named_parameters(nn.Linear(2, 1))[0]
     ['weight', 'bias']
     """
-    named = [(name.replace("_orig_mod.", ""), p) for name, p in model.named_parameters()]
-    return [name for name, _ in named], [parameter for _, parameter in named]
-
-
-def require_options(scope: str, shared: object | None, check: str | None) -> None:
-    """Refuse unknown words, and a choice of parameters that the scope contradicts.
-
-    Raises:
-        ValueError: If an option is none of those known.
-    """
-    if scope not in {"shared", "all"}:
-        raise ValueError(f"scope must be 'shared' or 'all', got {scope!r}")
-    if check not in {None, "now", "deferred"}:
-        raise ValueError(f"check must be 'now' or 'deferred', got {check!r}")
-    if scope == "all" and shared is not None:
-        raise ValueError("shared=[…] contradicts scope='all'; give one of them")
+    wrappers = [n for n, m in model.named_modules() if isinstance(m, DistributedDataParallel)]
+    added = [f"{name}.module." if name else "module." for name in wrappers]
+    names, parameters = [], []
+    for name, parameter in model.named_parameters():
+        for prefix in sorted(added, key=len, reverse=True):
+            if name.startswith(prefix):
+                name = prefix.removesuffix("module.") + name.removeprefix(prefix)
+        names.append(name.replace("_orig_mod.", ""))
+        parameters.append(parameter)
+    return names, parameters
 
 
 def require_sharing(tasks: Sequence[str], *, is_found: bool) -> None:

@@ -1,6 +1,6 @@
 """From the rows of a step to its gradients and record."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import NamedTuple, final
@@ -14,17 +14,27 @@ from gradtruce.gradients.balancer import (
     FeatureReader,
     Flagging,
     GradientNoise,
+    ParameterBlocks,
     RowTransform,
     TaskStatistics,
 )
+from gradtruce.gradients.blocks import (
+    block_gramians,
+    blocks_of,
+    gramian_by_reach,
+    mean_coefficients,
+)
+from gradtruce.gradients.clipping import Clipping
 from gradtruce.gradients.combine import combine, zero_unless
 from gradtruce.gradients.counter import Draws
 from gradtruce.gradients.finite import FiniteCheck, not_finite
 from gradtruce.gradients.gramian import gramian
-from gradtruce.gradients.open_step import OpenStep, on_device
+from gradtruce.gradients.open_step import OpenStep, Seen, loss_vector, on_device, task_mask
 from gradtruce.gradients.record import StepRecord
 from gradtruce.gradients.rows import Row
+from gradtruce.gradients.scaling import KeptState
 from gradtruce.gradients.scope import Scope, is_read_after
+from gradtruce.gradients.weighted_pass import WeightedPass
 
 INACTIVE = 1e-12  # norm of a row in units of the largest, at or below which its task is inactive
 
@@ -48,17 +58,27 @@ class Updater:
     static: Float[Tensor, " tasks"]
     device: torch.device
     generator: torch.Generator | None
+    clipping: Clipping
     sizes: Sequence[int]
 
     def coefficients(
         self,
-        gramian: Float[Tensor, "tasks tasks"],
+        gramian: Float[Tensor, "*blocks tasks tasks"],
         losses: Float[Tensor, " tasks"],
         active: Bool[Tensor, " tasks"],
         step: int,
         epoch: int | None,
-    ) -> Float[Tensor, " tasks"]:
-        """Ask the balancer, and give inactive tasks their static weight."""
+        finite: Bool[Tensor, ""] | None = None,
+    ) -> Float[Tensor, "*blocks tasks"]:
+        """Ask the balancer, and give inactive tasks their static weight.
+
+        Where the step is not finite, which is not known on the host, the balancer sees the unit
+        matrix and losses of 1 instead: eigensolvers refuse NaN.
+        """
+        if self.check.mode != "now":
+            finite = losses.isfinite().all() if finite is None else finite
+            unit = torch.eye(len(self.tasks), dtype=gramian.dtype, device=gramian.device)
+            gramian, losses = torch.where(finite, gramian, unit), torch.where(finite, losses, 1.0)
         statistics = TaskStatistics(
             gramian, losses, self.static, active, step - 1, epoch, self.generator
         )
@@ -66,24 +86,54 @@ class Updater:
             a = self.balancer.coefficients(statistics)
         return torch.where(active, a.to(torch.float64), self.static)
 
-    def from_sum(
-        self, opened: OpenStep, coefficients: Float[Tensor, " tasks"], step: int
-    ) -> "Update":
+    def kept_state(self) -> KeptState | None:
+        """Return the balancer's state, where a step may be skipped and must leave no trace."""
+        return KeptState(self.balancer) if self.check.mode == "passed on" else None
+
+    def from_features(
+        self, opened_losses: Mapping[int, Tensor], products: Tensor, step: int, epoch: int | None
+    ) -> Seen:
+        """Return the coefficients of a step from the Gramian of its features' gradients."""
+        losses = loss_vector(opened_losses, len(self.tasks), self.static.device)
+        broken = ~products.diagonal().isfinite() | ~losses.isfinite()
+        if self.check.mode == "now":
+            self._verdict(broken, ~products.isfinite().all(), step)
+        active = self._active(
+            task_mask(list(opened_losses), len(self.tasks), self.static.device), products
+        )
+        products = _of(active, products)
+        a = self.coefficients(products, losses, active, step, epoch, ~broken.any())
+        if self.check.mode == "passed on":
+            a = torch.where(~broken.any(), a, torch.nan)
+        return Seen(products, active, a, broken)
+
+    def from_sum(self, opened: OpenStep, weighted: WeightedPass, step: int) -> "Update":
         """Return the update of one backward pass of Σ a_k L_k, which is its only row."""
-        row = opened.store.rows[0]
+        row, seen = opened.store.rows[0], opened.seen
+        weighted.finish(row)
         broken = ~opened.losses.isfinite()
+        if seen is not None:
+            broken = broken | seen.broken
         finite = self._verdict(broken, not_finite(there(row), self.device), step)
+        if opened.kept is not None:
+            opened.kept.restore_unless(finite)
+        norm, factor = self._clip_whole(row, opened.scale)
+        self.clipping.cut_values(there(row), opened.scale)
         self._clean(finite, row)
-        active = opened.present_mask()
+        active = opened.present_mask() if seen is None else seen.active
         record = StepRecord(
             tasks=self.tasks,
             step=step,
             losses=opened.losses,
             active=active,
-            coefficients=torch.where(active, coefficients, self.static),
+            coefficients=torch.where(active, weighted.coefficients.to(self.static), self.static),
             weights=self.static,
             finite=finite,
+            gramian=None if seen is None else seen.gramian,
+            total_norm=norm,
+            clip_factor=factor,
             flags=self._flags(),
+            notes=self.scope.note_strangers(weighted.strangers),
         )
         return Update(row, record)
 
@@ -96,24 +146,32 @@ class Updater:
         in_scope = [_select(row, inside, True) for row in rows]
         if isinstance(self.balancer, RowTransform):
             self.balancer.transform(in_scope, self.static, self._draws(rows, step))
-        products = gramian(in_scope, device=self.static.device)
-        outside = [not_finite(there(_select(row, inside, False)), self.device) for row in rows]
-        broken = torch.stack(outside).to(products.device) | ~opened.losses.isfinite()
-        broken = broken | ~products.diagonal().isfinite()
+        blocks = self._blocks(inside)
+        products = self._products(in_scope, _places(inside, True), blocks, opened.scale)
+        total = products if blocks is None else products.sum(0)
+        apart, broken = self._outside(rows, inside, opened.scale)
+        broken = broken | ~opened.losses.isfinite() | ~total.diagonal().isfinite()
         finite = self._verdict(broken, ~products.isfinite().all(), step)
-        active = opened.present_mask()
-        if self.balancer.needs != "losses":  # there, rows are looked at but change nothing
-            squares = products.diagonal()
-            active = active & ~(squares <= INACTIVE**2 * squares.amax())  # NaN goes through
-        products = products.masked_fill(~(active & active.unsqueeze(-1)), 0.0)
+        active = self._active(opened.present_mask(), total)
+        products, total = _of(active, products), _of(active, total)
+        kept = self.kept_state()
         seen = products
         if isinstance(self.balancer, FeatureReader):
-            seen = self._features(self.balancer, active)
-        a = self.coefficients(seen, opened.losses, active, step, epoch)
-        gradients = self._combined(rows, inside, a)
+            seen = self._features(self.balancer, active, opened.scale)
+        if self.balancer.needs == "blocks" and blocks is None:
+            a = self.static  # the scope is not known yet, and nothing is in it
+        else:
+            a = self.coefficients(seen, opened.losses, active, step, epoch, finite)
+        if kept is not None:  # a scaler skips the step where there is a NaN
+            kept.restore_unless(finite)
+            a = torch.where(finite, a, torch.nan)
+        norm, factor = self._clip(products, apart, a)
+        gradients = self._combined(rows, inside, a, blocks, factor)
         if isinstance(self.balancer, GradientNoise):
-            draws = self._draws(rows, step)
-            self.balancer.add(_select(gradients, inside, True), draws, 1.0)
+            draws, scale = self._draws(rows, step), 1.0 if opened.scale is None else opened.scale
+            self.balancer.add(_select(gradients, inside, True), draws, scale)
+            norm, factor = self._clip_whole(gradients, opened.scale)
+        self.clipping.cut_values(there(gradients), opened.scale)
         self._clean(finite, gradients)
         if is_read_after(step):
             notes += self.scope.read(step)
@@ -122,31 +180,123 @@ class Updater:
             step=step,
             losses=opened.losses,
             active=active,
-            coefficients=a,
+            coefficients=a if blocks is None else mean_coefficients(products, a),
             weights=self.static,
             finite=finite,
-            gramian=products,
+            gramian=total,
+            block_gramians=None if blocks is None else products,
+            block_coefficients=None if blocks is None else a,
+            total_norm=norm,
+            clip_factor=factor,
             flags=self._flags(),
             notes=notes,
         )
         return Update(gradients, record)
 
-    def _combined(self, rows: Sequence[Row], inside: Sequence[bool], a: Tensor) -> Row:
+    def _active(
+        self, present: Bool[Tensor, " tasks"], products: Float[Tensor, "tasks tasks"]
+    ) -> Bool[Tensor, " tasks"]:
+        if self.balancer.needs == "losses":  # there, rows are looked at but change nothing
+            return present
+        squares = products.diagonal()
+        return present & ~(squares <= INACTIVE**2 * squares.amax())  # NaN goes through
+
+    def _measure(self, rows: Sequence[Row], places: Sequence[int]) -> Tensor:
+        """Return the Gramian of rows of some parameters, as large as the scaler has made them."""
+        return gramian(rows, device=self.static.device)
+
+    def _blocks(self, inside: Sequence[bool]) -> list[int] | None:
+        """Return the block of each parameter in scope; one for all while the scope is not known."""
+        if not isinstance(self.balancer, ParameterBlocks) or self.balancer.needs != "blocks":
+            return None
+        names = [self.scope.names[place] for place in _places(inside, True)]
+        return blocks_of(self.balancer, names) if names else None
+
+    def _products(
+        self,
+        in_scope: Sequence[Row],
+        places: Sequence[int],
+        blocks: Sequence[int] | None,
+        scale: Float[Tensor, ""] | None,
+    ) -> Float[Tensor, "*blocks tasks tasks"]:
+        if blocks is None:
+            return self._unscaled(self._measure(in_scope, places), scale)
+        return self._unscaled(block_gramians(in_scope, places, blocks, self._measure), scale)
+
+    def _outside(
+        self, rows: Sequence[Row], inside: Sequence[bool], scale: Float[Tensor, ""] | None
+    ) -> tuple[Float[Tensor, "tasks tasks"] | None, Bool[Tensor, " tasks"]]:
+        """Return the Gramian outside the scope where clipping needs it, and what is broken."""
+        others = [_select(row, inside, False) for row in rows]
+        if self.clipping.norm is None:
+            broken = torch.stack([not_finite(there(row), self.device) for row in others])
+            return None, broken.to(self.static.device)
+        apart = gramian_by_reach(
+            others, _places(inside, False), self._measure, device=self.static.device
+        )
+        return self._unscaled(apart, scale), ~apart.diagonal().isfinite()
+
+    def _clip(
+        self,
+        products: Float[Tensor, "*blocks tasks tasks"],
+        apart: Float[Tensor, "tasks tasks"] | None,
+        a: Float[Tensor, "*blocks tasks"],
+    ) -> tuple[Float[Tensor, ""] | None, Float[Tensor, ""] | None]:
+        """Return the norm of the whole update, from inner products alone, and the factor on it."""
+        if apart is None or isinstance(self.balancer, GradientNoise):
+            return None, None
+        others = a if self.balancer.needs == "losses" else self.static
+        squared = (a * (products @ a.unsqueeze(-1)).squeeze(-1)).sum() + others @ apart @ others
+        return squared.clamp_min(0.0).sqrt(), self.clipping.factor(squared)
+
+    def _clip_whole(
+        self, gradients: Row, scale: Float[Tensor, ""] | None
+    ) -> tuple[Float[Tensor, ""] | None, Float[Tensor, ""] | None]:
+        """Clip what is combined already, in place; return its norm and the factor."""
+        if self.clipping.norm is None:
+            return None, None
+        squared = self._measure([gradients], range(len(gradients)))[0, 0]
+        squared = self._unscaled(squared, scale)
+        factor = self.clipping.factor(squared)
+        here = on_device(factor, self.device)
+        for gradient in there(gradients):
+            gradient.mul_(here)
+        return squared.clamp_min(0.0).sqrt(), factor
+
+    def _unscaled(self, products: Tensor, scale: Float[Tensor, ""] | None) -> Tensor:
+        return products if scale is None else products / scale.to(products).square()
+
+    def _combined(
+        self,
+        rows: Sequence[Row],
+        inside: Sequence[bool],
+        a: Float[Tensor, "*blocks tasks"],
+        blocks: Sequence[int] | None,
+        factor: Float[Tensor, ""] | None,
+    ) -> Row:
         """Return Σ a_k g_k in scope, Σ λ_k g_k elsewhere, in the memory of the rows."""
-        scoped = on_device(a, self.device)
         # a weighting of losses, such as uncertainty weighting, is meant for all parameters
-        others = scoped if self.balancer.needs == "losses" else on_device(self.static, self.device)
+        others = a if self.balancer.needs == "losses" else self.static
+        if factor is not None:
+            a, others = a * factor, others * factor
+        if blocks is None:
+            a, blocks = a.unsqueeze(0), [0] * sum(inside)
+        scoped, apart = on_device(a, self.device).unbind(), on_device(others, self.device)
+        block = iter(blocks)
         gradients: Row = []
         for column, is_inside in zip(zip(*rows, strict=True), inside, strict=True):
-            gradients.append(combine(column, scoped if is_inside else others))
+            gradients.append(combine(column, scoped[next(block)] if is_inside else apart))
         return gradients
 
     def _features(
-        self, reader: FeatureReader, active: Bool[Tensor, " tasks"]
+        self,
+        reader: FeatureReader,
+        active: Bool[Tensor, " tasks"],
+        scale: Float[Tensor, ""] | None,
     ) -> Float[Tensor, "tasks tasks"]:
         """Return the Gramian of the features, with zeros where a task is inactive."""
-        products = reader.observe(1.0, lambda tensor: tensor)
-        return products.masked_fill(~(active & active.unsqueeze(-1)), 0.0)
+        factor = 1.0 if scale is None else 1.0 / scale
+        return _of(active, reader.observe(factor, lambda tensor: tensor))
 
     def _draws(self, rows: Sequence[Row], step: int) -> Draws:
         """Return the random numbers of a step for the gradients in scope."""
@@ -198,6 +348,16 @@ def there(row: Row) -> list[Tensor]:
     [tensor([1.])]
     """
     return [gradient for gradient in row if gradient is not None]
+
+
+def _of(
+    active: Bool[Tensor, " tasks"], products: Float[Tensor, "*blocks tasks tasks"]
+) -> Float[Tensor, "*blocks tasks tasks"]:
+    return products.masked_fill(~(active & active.unsqueeze(-1)), 0.0)
+
+
+def _places(inside: Sequence[bool], wanted: bool) -> list[int]:
+    return [place for place, is_inside in enumerate(inside) if is_inside == wanted]
 
 
 def _select(row: Row, inside: Sequence[bool], wanted: bool) -> Row:

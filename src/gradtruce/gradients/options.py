@@ -1,0 +1,71 @@
+"""Which options of the engine go together."""
+
+from gradtruce.gradients.balancer import (
+    Balancer,
+    FeatureReader,
+    GradientNoise,
+    RowTransform,
+    TaskSchedule,
+)
+
+
+def require_options(scope: str, shared: object | None, check: str | None) -> None:
+    """Refuse unknown words, and a choice of parameters that the scope contradicts.
+
+    Raises:
+        ValueError: If an option is none of those known.
+    """
+    if scope not in {"shared", "all", "features"}:
+        raise ValueError(f"scope must be 'shared', 'all' or 'features', got {scope!r}")
+    if check not in {None, "now", "deferred"}:
+        raise ValueError(f"check must be 'now' or 'deferred', got {check!r}")
+    if scope != "shared" and shared is not None:
+        raise ValueError(f"shared=[…] contradicts scope={scope!r}; give one of them")
+
+
+def require_possible(
+    balancer: Balancer, *, scope: str, every: int, check: str | None, scaler: object | None
+) -> None:
+    """Refuse what contradicts itself, and cheaper modes that a balancer cannot go with.
+
+    Raises:
+        ValueError: If the balancer needs the rows of each step, and they would not be there; or if
+            a check is asked for where a scaler decides.
+    """
+    if check is not None and scaler is not None:
+        raise ValueError(
+            f"check={check!r} contradicts scaler=: a scaler skips steps that are not finite by "
+            "itself; leave check out"
+        )
+    mode = "scope='features'" if scope == "features" else f"every={every}" if every != 1 else ""
+    rows = isinstance(balancer, RowTransform | GradientNoise | FeatureReader)
+    if mode and (rows or balancer.needs == "blocks"):
+        raise ValueError(
+            f"balancer {balancer.name!r} needs the gradients of every task in each step, which "
+            f"{mode} does without"
+        )
+
+
+def require_scope_of_features(rule: str, features: object | None, *, last: bool) -> None:
+    """Refuse features where none are looked at, and micro-batches of them.
+
+    Raises:
+        ValueError: If so.
+    """
+    if features is not None and rule != "features":
+        raise ValueError("features= is for an engine that was made with scope='features'")
+    if rule == "features" and not last:
+        raise ValueError(
+            "scope='features' cannot add up micro-batches: the weights of the losses come from all "
+            "of their features, and the graphs of earlier ones are gone by then"
+        )
+
+
+def require_seed(balancer: Balancer, seed: int | None) -> None:
+    """Refuse a balancer that draws random numbers without a seed.
+
+    Raises:
+        ValueError: If it has none.
+    """
+    if seed is None and isinstance(balancer, RowTransform | TaskSchedule | GradientNoise):
+        raise ValueError(f"balancer {balancer.name!r} draws random numbers: give seed=")
