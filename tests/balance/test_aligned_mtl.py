@@ -62,3 +62,12 @@ def test_a_gramian_that_is_not_finite_does_not_raise() -> None:
 def test_the_scale_is_checked() -> None:
     with pytest.raises(ValueError, match="scale must be one of min, median, rmse; got 'max'"):
         AlignedMTL("max")
+
+
+def test_rounding_of_the_gramian_is_not_taken_for_a_component() -> None:
+    generator = torch.Generator().manual_seed(1)
+    J = torch.randn(2, 50, dtype=F64, generator=generator)
+    J = torch.cat([J, 0.3 * J[:1] + 0.5 * J[1:]])
+    G = (J @ J.T).float()
+    found = AlignedMTL().coefficients(TaskStatistics(G)) @ J
+    torch.testing.assert_close(found, update(J), rtol=1e-4, atol=1e-4)

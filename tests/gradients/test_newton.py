@@ -43,3 +43,14 @@ def test_without_a_task_that_counts_all_is_zero() -> None:
     a, capped = fair_coefficients(torch.eye(3, dtype=F64), 2.0, ones, nobody)
     assert not a.any()
     assert not capped
+
+
+def test_a_gramian_that_rounding_made_indefinite_is_solved() -> None:
+    J = torch.tensor([[1.0, 0.3], [-0.9, -0.27], [0.2, 0.06]], dtype=F64)
+    G = J @ J.T - 1e-7 * torch.eye(3, dtype=F64)
+    everyone = torch.ones(3, dtype=torch.bool)
+    a, capped = fair_coefficients(G, 1.0, torch.ones(3, dtype=F64), everyone)
+    assert capped
+    assert a.isfinite().all()
+    assert (a >= 0).all()
+    assert float((a * J.norm(dim=1)).max()) < 1e5

@@ -16,7 +16,7 @@ _NO_DIRECTION = 1e-12  # share of ‖λ‖² below which no direction has the wa
 class ConFIG(
     Balancer,
     name="con_fig",
-    source="Liu et al. 2024, eq. 2 to 4",
+    source="Liu et al. 2025, the ConFIG operator",
     guarantee="⟨g_k, update⟩ > 0 for every task, where gradients are independent",
     degree=0.0,
     synchronises="eigenvalues: torch checks on the host whether they were found",

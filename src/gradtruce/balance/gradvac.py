@@ -82,7 +82,7 @@ class GradVac(
             ValueError: If there are three tasks or more and no seed was given.
         """
         weights, G = step.weights.to(torch.float64), step.gramian.to(torch.float64)
-        orders = _orders(len(weights), step.generator).to(G.device)
+        orders = _orders(len(weights), step.generator).to(G.device, non_blocking=True)
         present = self.targets[: len(G)] if G.dim() > 2 else self.targets[0]
         active = step.active & significant(G)
         rows, seen = vaccinate(G, present, orders, active)

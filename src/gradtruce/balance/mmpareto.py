@@ -25,6 +25,7 @@ class MMPareto(
     source="Wei and Hu 2024, algorithm 1",
     guarantee="⟨λ_k g_k, update⟩ ≥ 0 for every task",
     degree=0.0,
+    synchronises="above 8 tasks: the nearest point is found on the host",
 ):
     """Follow the Pareto direction where tasks conflict, block by block (Wei and Hu 2024).
 
@@ -96,7 +97,7 @@ class MMPareto(
             found, stationary = pareto(G, reaching)
         shared = reaching & (found > 0).any(-1, keepdim=True)
         if self.prefixes and G.dim() > 2:
-            listed = torch.arange(len(G)).to(G.device) < len(self.prefixes)
+            listed = torch.arange(len(G), device=G.device) < len(self.prefixes)
             shared = shared & listed.unsqueeze(-1)
             stationary = stationary & listed
         self.stationary = stationary.any()
@@ -136,7 +137,7 @@ def _primary_and_others(
     G: Float[Tensor, "*blocks tasks tasks"], active: Bool[Tensor, "*blocks tasks"]
 ) -> tuple[Float[Tensor, "*blocks tasks"], Bool[Tensor, "*blocks"]]:
     """Return the same, with the first task as one and the sum of the others as two."""
-    is_first = torch.arange(G.shape[-1]).to(G.device) == 0
+    is_first = torch.arange(G.shape[-1], device=G.device) == 0
     members = torch.stack([active & is_first, active & ~is_first], -2).to(G)
     pair = members @ G @ members.transpose(-1, -2)
     there = members.any(-1) & significant(pair)

@@ -15,7 +15,7 @@ from gradtruce.gradients.newton import fair_coefficients
 class NashMTL(
     Balancer,
     name="nash_mtl",
-    source="Navon et al. 2022, claim 3.1",
+    source="Navon et al. 2022, algorithm 1",
     guarantee="⟨g_k, update⟩ > 0 for every task, unless capped",
     degree=-1.0,
 ):
