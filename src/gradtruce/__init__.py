@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gradtruce.balance.nmt import NMT
     from gradtruce.balance.pcgrad import PCGrad
     from gradtruce.balance.rlw import RLW
+    from gradtruce.balance.rotograd import RotoGrad
     from gradtruce.balance.sgld import SGLD
     from gradtruce.balance.stch import STCH
     from gradtruce.balance.stgu import STGU
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from gradtruce.gradients.balancer import Balancer, TaskStatistics
     from gradtruce.gradients.engine import TaskGradients
     from gradtruce.gradients.record import StepRecord
+    from gradtruce.gradients.rotations import Rotations
     from gradtruce.integrations.wrap import wrap
 
 __version__ = "0.1.0"
@@ -64,6 +66,8 @@ __all__ = [
     "MMPareto",
     "NashMTL",
     "PCGrad",
+    "Rotations",
+    "RotoGrad",
     "StepRecord",
     "TaskGradients",
     "TaskStatistics",
@@ -95,6 +99,8 @@ _HOMES = {
     "NashMTL": "gradtruce.balance.nash_mtl",
     "PCGrad": "gradtruce.balance.pcgrad",
     "RLW": "gradtruce.balance.rlw",
+    "Rotations": "gradtruce.gradients.rotations",
+    "RotoGrad": "gradtruce.balance.rotograd",
     "SGLD": "gradtruce.balance.sgld",
     "STCH": "gradtruce.balance.stch",
     "STGU": "gradtruce.balance.stgu",

@@ -20,6 +20,7 @@ from gradtruce.balance.nash_mtl import NashMTL
 from gradtruce.balance.nmt import NMT
 from gradtruce.balance.pcgrad import PCGrad
 from gradtruce.balance.rlw import RLW
+from gradtruce.balance.rotograd import RotoGrad
 from gradtruce.balance.sgld import SGLD
 from gradtruce.balance.stch import STCH
 from gradtruce.balance.stgu import STGU
@@ -50,6 +51,7 @@ __all__ = [
     "MMPareto",
     "NashMTL",
     "PCGrad",
+    "RotoGrad",
     "UPGrad",
     "UncertaintyWeighting",
 ]

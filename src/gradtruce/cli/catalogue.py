@@ -32,6 +32,7 @@ CATALOGUE: Final[dict[str, dict[str, str]]] = {
         "graddrop": "GradDrop: in every coordinate the task gradients of one sign, drawn at random",
         "sgld": "SGLD: the ablation of CAME-Grad with noise in place of its second stage",
         "stgu": "STGU: groups of tasks that help each other, updated one group after the other",
+        "rotograd": "RotoGrad: features rotated for each task, their gradients scaled to one norm",
     },
     "methods": {
         "r2gen": "R2Gen: relational memory and memory-driven layer norm, with a findings head",
