@@ -48,8 +48,8 @@ def nearest_points_optimum(
         nearest = corral.solve(math.exp(search.target) / float(s))
         exact = best_of_faces(G, b, s, active, faces_of((nearest > 0).unsqueeze(0)))
         candidates += [nearest, exact]
-        if duality_gap(G, b, s, exact, active)[1] <= _EXACT:
-            break
+        if not b.any() or duality_gap(G, b, s, exact, active)[1] <= _EXACT:
+            break  # with Gp = 0 the shift changes nothing
         search.observe(0.5 * math.log(max(float(nearest @ G @ nearest), 1e-300)))
     w = torch.stack(candidates)
     return best_candidate(G, b, s, active, w, torch.ones(len(w), dtype=torch.bool))

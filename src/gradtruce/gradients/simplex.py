@@ -67,7 +67,9 @@ def min_norm_weights(
     """
     G, order, active = _by_size(gramian, active)
     b, s = torch.zeros_like(G[..., 0]), torch.ones_like(G[..., 0, 0])
-    return torch.zeros_like(b).scatter(-1, order, _optimum(G, b, s, active))
+    w = _optimum(G, b, s, active)
+    w = torch.where(G.isfinite().all(-1).all(-1, keepdim=True), w, torch.nan)
+    return torch.zeros_like(b).scatter(-1, order, w)
 
 
 def _by_size(
