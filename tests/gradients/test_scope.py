@@ -27,6 +27,11 @@ def found(model: nn.Module, engine: TaskGradients) -> set[str]:
     return {name for name, inside in zip(names, members, strict=True) if inside}
 
 
+def watch(watched: Scope, rows: list[list[Tensor | None]]) -> None:
+    for task, row in enumerate(rows):
+        watched.watch(task, row)
+
+
 def test_shared_is_what_two_tasks_reach() -> None:
     model = TwoHeads()
     engine = TaskGradients(model, CAMEGrad(), weights=WEIGHTS)
@@ -38,7 +43,7 @@ def test_shared_is_what_two_tasks_reach() -> None:
 
 def test_rows_of_zeros_reach_nothing() -> None:
     watched = scope()
-    watched.watch(rows("110", "101"))
+    watch(watched, rows("110", "101"))
     watched.admit([0, 1], step=1)
     assert watched.members == [True, False, False]
 
@@ -50,10 +55,10 @@ def test_reads_come_at_doubling_steps_and_then_every_thousand() -> None:
 
 def test_a_parameter_reached_later_widens_the_scope_after_the_next_read() -> None:
     watched = scope()
-    watched.watch(rows("11.", "10."))
+    watch(watched, rows("11.", "10."))
     watched.admit([0, 1], step=1)
-    watched.watch(rows("11.", "11."))
-    watched.watch(rows("11.", "10."))  # once is enough
+    watch(watched, rows("11.", "11."))
+    watch(watched, rows("11.", "10."))  # once is enough
     assert watched.admit([0, 1], step=3) == []
     assert watched.members == [True, False, False]
     assert watched.read(4) == ["scope widened by b"]
@@ -62,32 +67,32 @@ def test_a_parameter_reached_later_widens_the_scope_after_the_next_read() -> Non
 
 def test_nothing_narrows_the_scope() -> None:
     watched = scope()
-    watched.watch(rows("1..", "1.."))
+    watch(watched, rows("1..", "1.."))
     watched.admit([0, 1], step=1)
-    watched.watch(rows("..1", ".1."))
+    watch(watched, rows("..1", ".1."))
     watched.read(2)
     assert watched.members == [True, False, False]
 
 
 def test_a_task_that_appears_late_is_read_when_it_appears() -> None:
     watched = scope()
-    watched.watch(rows("11.", "..."))
+    watch(watched, rows("11.", "..."))
     assert "fewer than two tasks" in watched.admit([0], step=1)[0]
-    watched.watch(rows("11.", ".11"))
+    watch(watched, rows("11.", ".11"))
     watched.admit([0, 1], step=700)
     assert watched.members == [False, True, False]
 
 
 def test_tasks_that_cannot_meet_are_an_error_that_says_why() -> None:
     watched = scope()
-    watched.watch(rows("1..", ".11"))
+    watch(watched, rows("1..", ".11"))
     with pytest.raises(ValueError, match=r"'x' reaches 1, 'y' reaches 2 of 3 parameters, none in"):
         watched.admit([0, 1], step=1)
 
 
 def test_rows_of_zeros_may_still_meet_but_not_for_ever() -> None:
     watched = scope()
-    watched.watch(rows("110", "001"))
+    watch(watched, rows("110", "001"))
     assert "all zero" in watched.admit([0, 1], step=1)[0]
     with pytest.raises(ValueError, match="none in common"):
         watched.read(64)
@@ -172,9 +177,9 @@ def test_the_scope_outlives_a_restart() -> None:
 
 def test_flags_that_were_not_read_yet_are_kept_in_the_state() -> None:
     watched, resumed = scope(), scope()
-    watched.watch(rows("11.", "10."))
+    watch(watched, rows("11.", "10."))
     watched.admit([0, 1], step=1)
-    watched.watch(rows("11.", "11."))
+    watch(watched, rows("11.", "11."))
     resumed.load_state_dict(watched.state_dict(), torch.device("cpu"))
     assert resumed.read(4) == ["scope widened by b"]
 

@@ -59,17 +59,17 @@ def test_a_scaler_of_another_kind_is_an_error() -> None:
         enabled_scaler(65536.0)
 
 
-class DistributedDataParallel(nn.Module):
-    """Stands for the wrapper, which wants a process group; it is known by its name."""
+class FullyShardedDataParallel(nn.Module):
+    """Stands for the wrapper of FSDP1, which wants a process group; it is known by its name."""
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
         self.module = module
 
 
-def test_a_distributed_model_is_refused_with_the_reason() -> None:
-    with pytest.raises(NotImplementedError, match="replicas with different gradients"):
-        TaskGradients(DistributedDataParallel(TwoHeads()), CAMEGrad(), weights=WEIGHTS)
+def test_fsdp1_is_refused_with_the_reason() -> None:
+    with pytest.raises(NotImplementedError, match="use torch.distributed.fsdp.fully_shard"):
+        TaskGradients(FullyShardedDataParallel(TwoHeads()), CAMEGrad(), weights=WEIGHTS)
 
 
 def test_a_model_without_parameters_or_on_two_devices_is_refused() -> None:

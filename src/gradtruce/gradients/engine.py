@@ -1,6 +1,7 @@
 """The engine: from the losses of a step to `.grad`, by one backward pass a task."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal, final, overload
 
 import torch
@@ -18,12 +19,14 @@ from gradtruce.gradients.balancer import (
 from gradtruce.gradients.cadence import Cadence
 from gradtruce.gradients.clipping import Clipping
 from gradtruce.gradients.counter import Draws
+from gradtruce.gradients.distributed import ranks_of, require_agreement
 from gradtruce.gradients.finite import Check, FiniteCheck
 from gradtruce.gradients.inactivity import Inactivity
-from gradtruce.gradients.losses import admitted, none_active
+from gradtruce.gradients.losses import Arrival, admitted, none_active
 from gradtruce.gradients.open_step import OpenStep, loss_vector, task_mask
 from gradtruce.gradients.opening import Features, Opening
 from gradtruce.gradients.options import (
+    require_exact_rows,
     require_options,
     require_possible,
     require_scope_of_features,
@@ -35,6 +38,7 @@ from gradtruce.gradients.rows import gradients_aside
 from gradtruce.gradients.scaling import enabled_scaler
 from gradtruce.gradients.scope import Scope, ScopeRule, is_read_after
 from gradtruce.gradients.state import require_same
+from gradtruce.gradients.shards import Shards
 from gradtruce.gradients.support import (
     chosen_places,
     named_parameters,
@@ -85,6 +89,9 @@ class TaskGradients:
         clip_value: Largest size of each number of the update, as `clip_grad_value_`.
         every: Steps from one computation of the coefficients to the next; in between, one backward
             pass of the weighted losses takes the last ones. Cheaper, and another method than 1.
+        sketch: Numbers of a random projection of each row, for DDP over slow links: the Gramian is
+            that of the projections, right on average and off by about √(2/sketch), so that two
+            gradients a step are exchanged in place of K + 1. Another method than with the true one.
 
     Attributes:
         epoch: Set by the training loop, for balancers that ask for it.
@@ -92,7 +99,8 @@ class TaskGradients:
     Raises:
         ValueError: If an argument is out of range or names what is not there.
         TypeError: If model or balancer are of another kind.
-        NotImplementedError: For a distributed model.
+        RuntimeError: If a model in `DistributedDataParallel` has run a forward pass before.
+        NotImplementedError: For FSDP1, and for DDP with options that count on one backward pass.
 
     >>> from gradtruce.balance import CAMEGrad
     >>> trunk, a, b = nn.Linear(2, 2), nn.Linear(2, 1), nn.Linear(2, 1)
@@ -120,6 +128,7 @@ class TaskGradients:
         clip_norm: float | None = None,
         clip_value: float | None = None,
         every: int = 1,
+        sketch: int | None = None,
     ) -> None:
         require_supported(model, balancer)
         require_seed(balancer, seed)
@@ -133,17 +142,28 @@ class TaskGradients:
         self._names, self._parameters = named_parameters(model)
         self._device = single_device(self._parameters)
         self._home = torch.device("cpu") if self._device.type == "mps" else self._device
+        self._ranks = ranks_of(model, self._names, self._parameters, sketch=sketch, seed=seed)
         needs_rows = balancer.needs != "losses" or isinstance(
             balancer, RowTransform | GradientNoise
         )
         require_sharing(self.tasks, is_found=needs_rows and scope == "shared" and shared is None)
         self._keeps_rows = needs_rows or diagnostics
+        require_exact_rows(
+            balancer,
+            sketch=sketch,
+            clips=clip_norm is not None or clip_value is not None,
+            sharded=isinstance(self._ranks, Shards),
+            scope=scope,
+            every=every,
+        )
         self._scope = Scope(
             self._names,
             self.tasks,
             rule=scope,
             chosen=chosen_places(shared, self._parameters),
             may_be_empty=not needs_rows,
+            united=None if self._ranks.count == 1 else self._ranks.united,
+            device=self._device,
         )
         mode: Check = "deferred" if self._device.type == "cuda" else "now"
         sources = [*(f"task {task!r}" for task in self.tasks), "the combined gradient"]
@@ -162,6 +182,7 @@ class TaskGradients:
             device=self._device,
             generator=self._generator,
             sizes=[parameter.numel() for parameter in self._parameters],
+            ranks=self._ranks,
         )
         self._opening = Opening(
             updater=self._updater,
@@ -178,6 +199,8 @@ class TaskGradients:
         if isinstance(balancer, FeatureReader):
             balancer.attach(model)
         balancer.to(self._home)
+        facts = (self.tasks, self.weights, balancer.name, scope, every, sketch, seed, self._names)
+        require_agreement(self._ranks, facts, self._home)
 
     @overload
     def backward(
@@ -252,18 +275,20 @@ class TaskGradients:
             losses = compute_losses()
             if due is not None and isinstance(self._balancer, TaskSchedule):
                 present = admitted(losses, self.tasks, self._device)
-                if not set(due) & set(present):
+                means, everywhere = self._ranks.agreed(self._values(present), list(present))
+                if not set(due) & set(everywhere):
                     continue
-                self._balancer.before_update(due, self._values(present))
+                self._balancer.before_update(due, means)
                 losses = {self.tasks[task]: present[task] for task in due if task in present}
             record = self._backward(losses, last=True, add=False, due=due, features=None)
             self._take(optimizer)
-            if isinstance(self._balancer, AfterStep) and record is not None:
+            if isinstance(self._balancer, AfterStep):
                 again = replay.run(compute_losses)
                 kept = self._updater.kept_state()
-                self._balancer.after_step(
-                    self._values({self.tasks.index(name): loss for name, loss in again.items()})
-                )
+                values = {self.tasks.index(name): loss for name, loss in again.items()}
+                total = self._ranks.total(self._values(values))
+                self._balancer.after_step(total / self._ranks.count)
+                self._ranks.finish()
                 if kept is not None:
                     kept.restore_unless(record.finite)
         if record is None:
@@ -325,12 +350,13 @@ class TaskGradients:
             self._generator.set_state(state["generator"].cpu())
 
     def close(self) -> None:
-        """Drop an open step, and raise what was deferred.
+        """Drop an open step, switch DDP on again, and raise what was deferred.
 
         Raises:
             FloatingPointError: If the last step was not finite.
         """
         self._open = None
+        self._ranks.close()
         self._check.settle()
 
     def _backward(
@@ -347,18 +373,23 @@ class TaskGradients:
         require_scope_of_features(self._scope.rule, features, last=last)
         if not add:
             require_empty(self._names, self._parameters)
-        if last and not present and (self._open is None or not self._open.present):
+        arrival = self._arrived(present)
+        if last and not arrival.everywhere:
             raise none_active(losses, self.tasks)
         step = self._steps + 1
         opened = self._open or self._opening.open(
-            present, features, last=last, step=step, epoch=self.epoch
+            arrival, features, last=last, step=step, epoch=self.epoch
         )
         self._open = None
         with gradients_aside(self._parameters):
-            opened.add(present)
+            complete = partial(
+                self._updater.complete, opened.store, is_watched=opened.weighted is None
+            )
+            opened.add(present, arrival.everywhere, complete if last else None)
             if not last:
                 self._open = opened
                 return None
+            opened.losses, opened.present = arrival.losses, list(arrival.everywhere)
             update = (
                 self._updater.from_rows(opened, step, self.epoch)
                 if opened.weighted is None
@@ -369,10 +400,21 @@ class TaskGradients:
                 parameter.grad = (
                     gradient if parameter.grad is None else parameter.grad.add_(gradient)
                 )
+        self._ranks.finish()
         self._steps = step
         self._opening.count(opened, update.record.coefficients, update.record.finite)
         self._count(update.record, due)
         return update.record
+
+    def _arrived(self, present: Mapping[int, Tensor]) -> Arrival:
+        """Agree with other processes on the losses of the step so far, and on who is there."""
+        losses, places = self._values(present), set(present)
+        if self._open is None:
+            self._ranks.begin(self._steps)
+        else:
+            losses, places = losses + self._open.losses, places | set(self._open.present)
+        means, everywhere = self._ranks.agreed(losses, sorted(places))
+        return Arrival(present, everywhere, means)
 
     def _take(self, optimizer: Optimizer) -> None:
         """Step the optimizer, by the scaler where there is one, and empty `.grad`."""
@@ -396,4 +438,3 @@ class TaskGradients:
 
     def _values(self, losses: Mapping[int, Tensor]) -> Tensor:
         return loss_vector(losses, len(self.tasks), self._home)
-

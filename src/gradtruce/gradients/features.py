@@ -107,7 +107,7 @@ def feature_gramian(
             loss, features, grad_outputs=seed, retain_graph=True, allow_unused=True
         )
         rows[task] = [None if gradient is None else gradient.contiguous() for gradient in found]
-    if all(gradient is None for row in rows for gradient in row):
+    if losses and all(gradient is None for row in rows for gradient in row):
         raise ValueError(
             "no loss depends on the features that were given; they must be the very tensors that "
             "the heads were run on"

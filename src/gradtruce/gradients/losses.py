@@ -1,9 +1,26 @@
 """What a step is given: one scalar a task, or none where the task is absent."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple, final
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
+
+
+@final
+class Arrival(NamedTuple):
+    """What a call of `backward` brings.
+
+    Attributes:
+        here: Losses on this process that have a graph, by the place of their task.
+        everywhere: Tasks that this step has had on any process.
+        losses: Of the step so far, the mean over processes; 0 where a task is absent.
+    """
+
+    here: Mapping[int, Tensor]
+    everywhere: Sequence[int]
+    losses: Float[Tensor, " tasks"]
 
 
 def admitted(

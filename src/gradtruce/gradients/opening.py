@@ -1,6 +1,6 @@
 """How a step takes its backward passes: one a task, or one of all losses with known weights."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from gradtruce.gradients.balancer import FeatureReader
 from gradtruce.gradients.cadence import Cadence
 from gradtruce.gradients.features import admitted_features, feature_gramian, reach_of
-from gradtruce.gradients.open_step import OpenStep, Seen, loss_vector, on_device, task_mask
+from gradtruce.gradients.losses import Arrival
+from gradtruce.gradients.open_step import OpenStep, Seen, on_device, task_mask
 from gradtruce.gradients.rows import RowStore
 from gradtruce.gradients.scaling import scale_of
 from gradtruce.gradients.update import Updater
@@ -44,7 +45,7 @@ class Opening:
 
     def open(
         self,
-        present: Mapping[int, Tensor],
+        arrival: Arrival,
         features: Features | None,
         *,
         last: bool,
@@ -56,19 +57,24 @@ class Opening:
             self.updater.balancer.forget()
         scale = scale_of(self.scaler, self.updater.device)
         seen, kept, weighted = None, None, None
-        is_due = self.cadence.is_due or self.updater.scope.is_new(present)
+        is_due = self.cadence.is_due or self.updater.scope.is_new(arrival.everywhere)
         has_features = self.keeps_rows and self.updater.scope.rule == "features"
         if has_features and is_due:
             kept = self.updater.kept_state()
-            seen = self._look(present, features, scale, step, epoch)
+            seen = self._look(arrival, features, scale, step, epoch)
             weighted = self._weighted(seen.coefficients)
         elif self._is_lagging(is_due):
             weighted = self._weighted(self.cadence.coefficients)
         elif (not self.keeps_rows or not is_due) and (last or self.updater.balancer.is_fixed):
             kept = self.updater.kept_state()
-            weighted = self._of_losses(present, last=last, step=step, epoch=epoch)
+            weighted = self._of_losses(arrival, last=last, step=step, epoch=epoch)
         tasks = len(self.updater.tasks)
-        store = RowStore(self.parameters, self.names, count=tasks if weighted is None else 1)
+        store = RowStore(
+            self.parameters,
+            self.names,
+            count=tasks if weighted is None else 1,
+            memory=self.updater.ranks,
+        )
         return OpenStep(
             store,
             weighted,
@@ -101,18 +107,17 @@ class Opening:
         return WeightedPass(here, static, self.parameters, scope.members, scope.owners())
 
     def _of_losses(
-        self, present: Mapping[int, Tensor], *, last: bool, step: int, epoch: int | None
+        self, arrival: Arrival, *, last: bool, step: int, epoch: int | None
     ) -> WeightedPass:
         tasks = len(self.updater.tasks)
-        active = task_mask(present if last else range(tasks), tasks, self.home)
+        active = task_mask(arrival.everywhere if last else range(tasks), tasks, self.home)
         unknown = torch.zeros(tasks, tasks, dtype=torch.float64, device=self.home)
-        losses = loss_vector(present, tasks, self.home)
-        a = self.updater.coefficients(unknown, losses, active, step, epoch)
+        a = self.updater.coefficients(unknown, arrival.losses, active, step, epoch)
         return WeightedPass(on_device(a, self.updater.device))
 
     def _look(
         self,
-        present: Mapping[int, Tensor],
+        arrival: Arrival,
         features: Features | None,
         scale: Float[Tensor, ""] | None,
         step: int,
@@ -120,9 +125,17 @@ class Opening:
     ) -> Seen:
         """Return what the gradients of the features say."""
         found = admitted_features(features, self.updater.device)
-        if self.updater.scope.is_new(present):
-            self.updater.scope.learn(*reach_of(found, present, self.parameters))
+        if self.updater.scope.is_new(arrival.everywhere):
+            self._learn(found, arrival)
         products = feature_gramian(
-            present, found, scale, tasks=len(self.updater.tasks), home=self.home
+            arrival.here, found, scale, tasks=len(self.updater.tasks), home=self.home
         )
-        return self.updater.from_features(present, products, step, epoch)
+        return self.updater.from_features(arrival, products, step, epoch)
+
+    def _learn(self, features: Sequence[Tensor], arrival: Arrival) -> None:
+        """Find out on all processes which parameters lie before the features."""
+        inside, touched = reach_of(features, arrival.here, self.parameters)
+        nothing = [False] * len(inside)
+        here = [inside, *(touched.get(task, nothing) for task in arrival.everywhere)]
+        united = self.updater.ranks.united(torch.tensor(here, device=self.home)).tolist()
+        self.updater.scope.learn(united[0], dict(zip(arrival.everywhere, united[1:], strict=True)))

@@ -46,6 +46,33 @@ def require_possible(
         )
 
 
+def require_exact_rows(
+    balancer: Balancer, *, sketch: int | None, clips: bool, sharded: bool, scope: str, every: int
+) -> None:
+    """Refuse what rows that are sketched, or sharded by FSDP2, cannot give.
+
+    Raises:
+        ValueError: If a sketch is to serve where numbers of the mean rows are needed.
+        NotImplementedError: If a sharded model is to be run backward to some parameters alone.
+    """
+    if sketch is not None and clips:
+        raise ValueError(
+            "sketch= knows neither norms nor numbers of the update before it is averaged; leave "
+            "clip_norm and clip_value out and clip .grad after backward"
+        )
+    if sketch is not None and isinstance(balancer, RowTransform):
+        raise ValueError(
+            f"sketch= leaves rows on their ranks, but balancer {balancer.name!r} changes the mean "
+            "rows; leave one of them out"
+        )
+    mode = "scope='features'" if scope == "features" else f"every={every}" if every != 1 else ""
+    if sharded and mode and scope != "all":
+        raise NotImplementedError(
+            f"{mode} takes backward passes to some parameters alone, which FSDP2 cannot; use DDP, "
+            "or scope='all'"
+        )
+
+
 def require_scope_of_features(rule: str, features: object | None, *, last: bool) -> None:
     """Refuse features where none are looked at, and micro-batches of them.
 

@@ -1,5 +1,6 @@
 """Task gradients as rows, stolen from `.grad` without copies."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import final
@@ -8,6 +9,18 @@ import torch
 from torch import Tensor, nn
 
 Row = list[Tensor | None]
+
+
+class Memory(ABC):
+    """Knows where the numbers of a gradient lie on this process."""
+
+    @abstractmethod
+    def stolen(self, gradient: Tensor) -> Tensor:
+        """Return the memory of a gradient on this process."""
+
+    @abstractmethod
+    def returned(self, place: int, gradient: Tensor) -> Tensor:
+        """Return what `.grad` of a parameter must be for such memory."""
 
 
 @contextmanager
@@ -44,6 +57,7 @@ class RowStore:
         parameters: All parameters, in a fixed order.
         names: Their names, for messages.
         count: Number of rows.
+        memory: Where gradients lie; `None` for plain tensors.
 
     >>> weight = nn.Parameter(torch.ones(2))
     >>> store = RowStore([weight], ["weight"], count=1)
@@ -54,11 +68,17 @@ class RowStore:
     """
 
     def __init__(
-        self, parameters: Sequence[nn.Parameter], names: Sequence[str], *, count: int
+        self,
+        parameters: Sequence[nn.Parameter],
+        names: Sequence[str],
+        *,
+        count: int,
+        memory: Memory | None = None,
     ) -> None:
-        self._parameters, self._names = parameters, names
+        self._parameters, self._names, self._memory = parameters, names, memory
+        local = [p if memory is None else memory.stolen(p.detach()) for p in parameters]
         # of a parameter with holes or overlaps, such as an expanded one, the contiguous strides
-        self._strides = [torch.empty_like(p, device="meta").stride() for p in parameters]
+        self._strides = [torch.empty_like(p, device="meta").stride() for p in local]
         self.rows: list[Row] = [[None] * len(parameters) for _ in range(count)]
 
     def add(self, row: int, backward: Callable[[], None]) -> None:
@@ -68,7 +88,11 @@ class RowStore:
             TypeError: If a gradient is sparse.
         """
         gradients = self.rows[row]
-        for parameter, gradient in zip(self._parameters, gradients, strict=True):
+        for place, (parameter, gradient) in enumerate(
+            zip(self._parameters, gradients, strict=True)
+        ):
+            if gradient is not None and self._memory is not None:
+                gradient = self._memory.returned(place, gradient)
             parameter.grad = gradient
         backward()
         for place, parameter in enumerate(self._parameters):
@@ -79,6 +103,8 @@ class RowStore:
         parameter.grad = None
         if gradient is None:
             return None
+        if self._memory is not None:
+            gradient = self._memory.stolen(gradient)
         if gradient.layout != torch.strided:
             raise TypeError(
                 f"the gradient of {self._names[place]!r} is sparse, which the engine cannot "

@@ -1,6 +1,6 @@
 """Which parameters the Gramian sees and the coefficients act on."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Literal, final
 
 import torch
@@ -40,6 +40,8 @@ class Scope:
         rule: "shared", "all", or "features": what lies before the features that a user names.
         chosen: Places of the parameters that the user chose instead.
         may_be_empty: Whether no shared parameter is no error, as where the scope is only looked at.
+        united: Returns where a mask is true on any of several processes; `None` for a single one.
+        device: Where masks are exchanged.
     """
 
     def __init__(
@@ -50,7 +52,10 @@ class Scope:
         rule: ScopeRule,
         chosen: Sequence[int] | None = None,
         may_be_empty: bool = False,
+        united: Callable[[Tensor], Tensor] | None = None,
+        device: torch.device | None = None,
     ) -> None:
+        self._united, self._device = united, device
         self.names = list(names)
         self._tasks, self._may_be_empty = tasks, may_be_empty
         self.rule: Literal["shared", "all", "chosen", "features"] = (
@@ -63,23 +68,23 @@ class Scope:
         self._touched = [[False] * len(names) for _ in tasks]  # had a row, be it of zeros
         self._reached = [[False] * len(names) for _ in tasks]  # had a non-zero row, as last read
         self._flags: dict[tuple[int, int], Tensor] = {}
+        self._met: set[tuple[int, int]] = set()  # touched on this process since the last read
 
     @property
     def is_found(self) -> bool:
         """Whether the scope comes from the rows."""
         return self.rule == "shared"
 
-    def watch(self, rows: Sequence[Sequence[Tensor | None]]) -> None:
-        """Note on the device which rows are non-zero, where that is not known yet."""
+    def watch(self, task: int, row: Sequence[Tensor | None]) -> None:
+        """Note on the device where a task's row is non-zero, if that is not known yet."""
         if self.rule == "all":
             return
-        for task, row in enumerate(rows):
-            for place, gradient in enumerate(row):
-                if gradient is not None and not self._reached[task][place]:
-                    self._touched[task][place] = True
-                    if not self.is_found:
-                        continue
-                    flag, key = gradient.any(), (task, place)
+        for place, gradient in enumerate(row):
+            if gradient is not None and not self._reached[task][place]:
+                key = (task, place)
+                self._met.add(key)
+                if self.is_found:
+                    flag = gradient.any()
                     self._flags[key] = self._flags[key] | flag if key in self._flags else flag
 
     def admit(self, present: Sequence[int], step: int) -> list[str]:
@@ -98,14 +103,9 @@ class Scope:
         Raises:
             ValueError: If there is no shared parameter and none can be expected.
         """
+        self._read_flags()
         if not self.is_found:
             return []
-        if self._flags:
-            found = torch.stack(list(self._flags.values())).tolist()
-            for (task, place), reached in zip(list(self._flags), found, strict=True):
-                if reached:
-                    self._reached[task][place] = True
-                    del self._flags[task, place]
         shared = [sum(column) > 1 for column in zip(*self._reached, strict=True)]
         was_empty = not any(self.members)
         new = [p for p, is_shared in enumerate(shared) if is_shared and not self.members[p]]
@@ -114,6 +114,39 @@ class Scope:
         if any(self.members):
             return [] if was_empty or not new else [f"scope widened by {self._list(new)}"]
         return self._empty(step)
+
+    def _read_flags(self) -> None:
+        """Learn on the host what was touched and reached on any process since the last read."""
+        if self._united is None:
+            met = self._met
+            found = torch.stack(list(self._flags.values())).tolist() if self._flags else []
+            reached = [
+                key for key, is_reached in zip(self._flags, found, strict=True) if is_reached
+            ]
+        else:
+            met, reached = self._united_flags(self._united)
+        for task, place in met:
+            self._touched[task][place] = True
+        for task, place in reached:
+            self._reached[task][place] = True
+            self._flags.pop((task, place), None)
+        self._met = set()
+
+    def _united_flags(
+        self, united: Callable[[Tensor], Tensor]
+    ) -> tuple[Collection[tuple[int, int]], Collection[tuple[int, int]]]:
+        """Exchange what was touched and reached; all processes do this after the same steps."""
+        device = self._device
+        here = torch.zeros(2, len(self._tasks), len(self.names), dtype=torch.bool, device=device)
+        for row, keys in enumerate((list(self._met), list(self._flags))):
+            if keys:
+                tasks, places = torch.tensor(keys, device=device).unbind(1)
+                values = list(self._flags.values()) if row else [torch.tensor(True, device=device)]
+                here[row, tasks, places] = torch.stack(values).to(device)
+        met, reached = united(here)
+        return [(t, p) for t, p in met.nonzero().tolist()], [
+            (t, p) for t, p in reached.nonzero().tolist()
+        ]
 
     def _empty(self, step: int) -> list[str]:
         if len(self._seen) < 2 or self._may_be_empty:

@@ -5,12 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import nn
-
 from torch.nn.parallel import DistributedDataParallel
 
 from gradtruce.gradients.balancer import Balancer, ParameterBlocks
-
-_WRAPPERS = {"DistributedDataParallel", "FullyShardedDataParallel"}
 
 
 def require_supported(model: object, balancer: object) -> None:
@@ -27,14 +24,6 @@ def require_supported(model: object, balancer: object) -> None:
         raise TypeError(
             f"balancer {balancer.name!r} needs parameter blocks, but has no method blocks(names)"
         )
-    for module in model.modules():
-        if type(module).__name__ in _WRAPPERS:
-            raise NotImplementedError(
-                f"a model in {type(module).__name__} is not in this version: several backward "
-                "passes would leave the replicas with different gradients; train on one device"
-            )
-    if any(type(parameter).__name__ == "DTensor" for parameter in model.parameters()):
-        raise NotImplementedError("sharded parameters (FSDP2) are not in this version")
 
 
 def static_weights(

@@ -1,8 +1,7 @@
 """From the rows of a step to its gradients and record."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import NamedTuple, final
 
 import torch
@@ -29,9 +28,11 @@ from gradtruce.gradients.combine import combine, zero_unless
 from gradtruce.gradients.counter import Draws
 from gradtruce.gradients.finite import FiniteCheck, not_finite
 from gradtruce.gradients.gramian import gramian
-from gradtruce.gradients.open_step import OpenStep, Seen, loss_vector, on_device, task_mask
+from gradtruce.gradients.losses import Arrival
+from gradtruce.gradients.open_step import OpenStep, Seen, on_device, task_mask
+from gradtruce.gradients.ranks import Ranks
 from gradtruce.gradients.record import StepRecord
-from gradtruce.gradients.rows import Row
+from gradtruce.gradients.rows import Row, RowStore
 from gradtruce.gradients.scaling import KeptState
 from gradtruce.gradients.scope import Scope, is_read_after
 from gradtruce.gradients.weighted_pass import WeightedPass
@@ -49,6 +50,7 @@ class Updater:
         static: λ.
         device: Of the gradients.
         sizes: Numbers of every parameter.
+        ranks: The processes that share the work.
     """
 
     balancer: Balancer
@@ -60,6 +62,7 @@ class Updater:
     generator: torch.Generator | None
     clipping: Clipping
     sizes: Sequence[int]
+    ranks: Ranks
 
     def coefficients(
         self,
@@ -91,15 +94,20 @@ class Updater:
         return KeptState(self.balancer) if self.check.mode == "passed on" else None
 
     def from_features(
-        self, opened_losses: Mapping[int, Tensor], products: Tensor, step: int, epoch: int | None
+        self, arrival: Arrival, products: Tensor, step: int, epoch: int | None
     ) -> Seen:
-        """Return the coefficients of a step from the Gramian of its features' gradients."""
-        losses = loss_vector(opened_losses, len(self.tasks), self.static.device)
+        """Return the coefficients of a step from the Gramian of its features' gradients.
+
+        The features of other processes are other coordinates, and a loss counts there by its share
+        of the mean.
+        """
+        losses = arrival.losses
+        products = self.ranks.total(products) / self.ranks.count**2
         broken = ~products.diagonal().isfinite() | ~losses.isfinite()
         if self.check.mode == "now":
             self._verdict(broken, ~products.isfinite().all(), step)
         active = self._active(
-            task_mask(list(opened_losses), len(self.tasks), self.static.device), products
+            task_mask(arrival.everywhere, len(self.tasks), self.static.device), products
         )
         products = _of(active, products)
         a = self.coefficients(products, losses, active, step, epoch, ~broken.any())
@@ -109,7 +117,7 @@ class Updater:
 
     def from_sum(self, opened: OpenStep, weighted: WeightedPass, step: int) -> "Update":
         """Return the update of one backward pass of Σ a_k L_k, which is its only row."""
-        row, seen = opened.store.rows[0], opened.seen
+        (row,), seen = self.ranks.settled(opened.store.rows), opened.seen
         weighted.finish(row)
         broken = ~opened.losses.isfinite()
         if seen is not None:
@@ -135,12 +143,11 @@ class Updater:
             flags=self._flags(),
             notes=self.scope.note_strangers(weighted.strangers),
         )
-        return Update(row, record)
+        return Update(self.ranks.gathered(row), record)
 
     def from_rows(self, opened: OpenStep, step: int, epoch: int | None) -> "Update":
         """Return the update Jᵀa in scope and Σ λ_k g_k outside of it."""
-        rows = opened.store.rows
-        self.scope.watch(rows)
+        rows = self.ranks.settled(opened.store.rows)
         notes = self.scope.admit(opened.present, step)
         inside = list(self.scope.members)
         in_scope = [_select(row, inside, True) for row in rows]
@@ -191,7 +198,13 @@ class Updater:
             flags=self._flags(),
             notes=notes,
         )
-        return Update(gradients, record)
+        return Update(self.ranks.gathered(gradients), record)
+
+    def complete(self, store: RowStore, task: int, *, is_watched: bool) -> None:
+        """Take a row that is to come to no more, and start to average it over processes."""
+        if is_watched:
+            self.scope.watch(task, store.rows[task])
+        store.rows[task] = self.ranks.averaged(store.rows[task])
 
     def _active(
         self, present: Bool[Tensor, " tasks"], products: Float[Tensor, "tasks tasks"]
@@ -203,7 +216,8 @@ class Updater:
 
     def _measure(self, rows: Sequence[Row], places: Sequence[int]) -> Tensor:
         """Return the Gramian of rows of some parameters, as large as the scaler has made them."""
-        return gramian(rows, device=self.static.device)
+        seen = self.ranks.seen(rows, places)
+        return self.ranks.over_parts(gramian(seen, device=self.static.device))
 
     def _blocks(self, inside: Sequence[bool]) -> list[int] | None:
         """Return the block of each parameter in scope; one for all while the scope is not known."""
@@ -295,15 +309,16 @@ class Updater:
         scale: Float[Tensor, ""] | None,
     ) -> Float[Tensor, "tasks tasks"]:
         """Return the Gramian of the features, with zeros where a task is inactive."""
-        factor = 1.0 if scale is None else 1.0 / scale
-        return _of(active, reader.observe(factor, lambda tensor: tensor))
+        share = 1.0 / self.ranks.count
+        factor = share if scale is None else share / scale
+        return _of(active, reader.observe(factor, self.ranks.total))
 
     def _draws(self, rows: Sequence[Row], step: int) -> Draws:
         """Return the random numbers of a step for the gradients in scope."""
         if self.generator is None:
             raise ValueError(f"balancer {self.balancer.name!r} draws random numbers: give seed=")
         members = [place for place, is_member in enumerate(self.scope.members) if is_member]
-        starts = [0, *accumulate(self.sizes)]
+        starts = self.ranks.starts()
         reached = [p for p in members if any(row[p] is not None for row in rows)]
         return Draws(
             seed=self.generator.initial_seed(),
@@ -317,6 +332,7 @@ class Updater:
     ) -> Bool[Tensor, ""]:
         """Hand the verdict to the check, which may raise; return whether all is finite."""
         verdict = torch.cat([broken, combined.to(broken.device).unsqueeze(0)])
+        verdict = self.ranks.united(verdict)
         self.check.submit(verdict, step)
         return ~verdict.any()
 
