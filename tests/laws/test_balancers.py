@@ -2,12 +2,13 @@
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from gradtruce.gradients.balancer import Balancer, RowTransform
+from gradtruce.gradients.balancer import Balancer
 from tests.laws.balancers import (
+    ORDERED,
     RANDOM,
     ROTATED,
     Batch,
@@ -34,7 +35,7 @@ def test_coefficients_are_finite(kind: type[Balancer], dtype: torch.dtype, J: Te
     assert a.isfinite().all()
 
 
-@balancers(lambda kind: kind.name not in RANDOM)
+@balancers(lambda kind: kind.name not in RANDOM | ORDERED)
 @few
 @given(J=jacobians(largest=9), seed=st.integers(0, 99))
 def test_the_order_of_tasks_does_not_matter(kind: type[Balancer], J: Tensor, seed: int) -> None:
@@ -118,7 +119,7 @@ def test_gradients_of_zero_give_a_finite_update(kind: type[Balancer], tasks: int
     assert a.isfinite().all()
 
 
-@every_balancer
+@balancers(lambda kind: kind.name not in ROTATED)
 @pytest.mark.parametrize("tasks", [2, 3, 9, 16])
 @pytest.mark.parametrize("share", [1.0, 0.3, 1e-3])
 def test_opposite_gradients_give_no_more_than_their_sum_allows(
@@ -142,28 +143,31 @@ def test_tasks_with_the_same_gradient_are_followed(kind: type[Balancer], tasks: 
     assert torch.cosine_similarity(found, J[0], dim=0) > 1 - 1e-6
 
 
-@every_balancer
+@balancers(lambda kind: kind.name not in ROTATED)
 @pytest.mark.parametrize("tasks", [2, 3, 8, 9, 16])
 def test_orthogonal_gradients_all_descend(kind: type[Balancer], tasks: int) -> None:
     generator = torch.Generator().manual_seed(tasks)
     J = task_gradients("orthogonal", tasks, tasks, generator)
-    trial = Trial(kind, tasks)
-    _, found = trial(ones(J))
-    products = J @ found
+    products = J @ update(kind, ones(J))
     assert (products >= -1e-9).all()
-    if not isinstance(trial.balancer, RowTransform):
-        assert (products > 0).any()
+    assert (products > 0).any()
 
 
-@balancers(lambda kind: "⟨g_k, update⟩ ≥ 0" in kind.guarantee)
+@balancers(lambda kind: "update⟩" in kind.guarantee)
 @few
 @given(J=jacobians(smallest=2, largest=9))
 def test_the_stated_guarantee_of_descent_holds(kind: type[Balancer], J: Tensor) -> None:
+    """⟨g_k, update⟩ ≥ 0, under the conditions that the guarantee names."""
     if "two tasks" in kind.guarantee:
         J = J[:2]
-    found = update(kind, ones(J))
-    bound = -1e-6 * J.norm(dim=1) * found.norm() - 1e-9 * float(J.norm()) ** 2
-    assert (J @ found >= bound).all()
+    if "independent" in kind.guarantee:
+        J = J[: J.shape[1]]
+        assume(torch.linalg.cond(J.T / J.norm(dim=1)) < 1e3)
+    trial = Trial(kind, len(J))
+    _, found = trial(ones(J))
+    if "unless capped" in kind.guarantee:
+        assume(not trial.balancer.flags()["capped"])
+    assert (J @ found >= -1e-6 * J.norm(dim=1) * found.norm() - 1e-9 * J.norm() ** 2).all()
 
 
 @every_balancer
