@@ -159,7 +159,7 @@ class StepRecord:
                 f"{self.tasks[i]}|{self.tasks[j]}": _plain(rows[i][j])
                 for i, j in combinations(range(len(self.tasks)), 2)
             }
-        for name in _NUMBERS:
+        for name in NUMBERS:
             number = getattr(self, name)
             if number is not None:
                 line[name] = _plain(float(number))
@@ -174,7 +174,7 @@ class StepRecord:
         return (self.block_gramians @ self.block_coefficients.unsqueeze(-1)).squeeze(-1)
 
 
-_NUMBERS = (
+NUMBERS = (  # properties and fields of one number each, by the names that a log has
     *("joint_norm", "update_norm", "conflict_ratio", "gain", "joint_cosine", "validity"),
     "total_norm",
 )
