@@ -9,7 +9,7 @@ from torch import Tensor
 from gradtruce.gradients.balancer import Balancer, TaskStatistics
 from gradtruce.gradients.rectification import significant
 
-_RANK = 1e-13  # eigenvalue of the cosines, a task, at or below which it is rounding
+_RANK = 1e-10  # eigenvalue of the cosines, a task, below which too few of its digits are known
 _ALONG = 1e-6  # part of (1, …, 1) along an eigenvector, at or below which it is rounding
 
 
@@ -84,7 +84,7 @@ def equal_projections(
 ) -> Float[Tensor, "*blocks tasks"]:
     """Return z ∝ C⁻¹1 over the active tasks, C their cosines; zero for the others.
 
-    Where C is singular: a z with Cz = 1 if there is one, else of Cz = 0, up to 1e-13.
+    Where C is singular: a z with Cz = 1 if there is one, else of Cz = 0, up to 1e-10.
 
     >>> G = torch.tensor([[1.0, -2.0], [-2.0, 4.0]], dtype=torch.float64)  # opposite
     >>> equal_projections(G, torch.tensor([True, True]))

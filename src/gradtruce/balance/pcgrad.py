@@ -47,7 +47,7 @@ class PCGrad(
         weights = step.weights.to(torch.float64)
         gramian = step.gramian.to(torch.float64)
         active = step.active & significant(gramian * weights.outer(weights))
-        orders = _orders(len(weights), step.generator).to(gramian.device)
+        orders = _orders(weights, step.generator)
         projected = surgery(gramian, orders, active)
         own = (weights * active).unsqueeze(-2)
         return torch.where(active, (own @ projected).squeeze(-2), weights)
@@ -81,13 +81,15 @@ def surgery(
     return rows
 
 
-def _orders(tasks: int, generator: torch.Generator | None) -> Int[Tensor, "tasks tasks"]:
-    """Return a random order for each task; any order for two."""
+def _orders(
+    weights: Float[Tensor, " tasks"], generator: torch.Generator | None
+) -> Int[Tensor, "tasks tasks"]:
+    """Return a random order for each task, where the weights are; any order for two."""
+    tasks = len(weights)
     if tasks <= 2:
-        return torch.arange(tasks).expand(tasks, tasks)
+        return torch.arange(tasks, device=weights.device).expand(tasks, tasks)
     if generator is None:
         raise ValueError("PCGrad draws an order from three tasks on: give TaskGradients a seed=")
-    draws = torch.rand(
-        tasks, tasks, dtype=torch.float64, generator=generator, device=generator.device
-    )
-    return draws.argsort(-1)
+    device = generator.device
+    draws = torch.rand(tasks, tasks, dtype=torch.float64, generator=generator, device=device)
+    return draws.argsort(-1).to(weights.device)

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from gradtruce.gradients.simplex import LARGEST_ENUMERATED
 
-_SLACK = 1e-14  # y, in units of ‖Jᵀu‖'s bound, from which a constraint counts as kept
+_ROUNDING = 1e-15  # of a residual, in units of the largest x
+_SLACK = 1e-14  # inner product, in units of all there are, up to which a constraint is kept
 _RANK = 1e-13  # eigenvalue, a task, at or below which it is rounding
 
 
@@ -64,7 +65,8 @@ def _by_supports(
     sides = torch.where(members.unsqueeze(-1), -y.transpose(-1, -2).unsqueeze(-3), 0.0)
     x = torch.linalg.solve_ex(matrices, sides).result.transpose(-1, -2)  # supports targets tasks
     y = (u.unsqueeze(-3) + x) @ C.unsqueeze(-3)
-    residual = torch.minimum(x, y).abs().amax(-1)
+    size = x.abs().amax(-1)  # singular faces give sizes at which residuals are rounding
+    residual = torch.minimum(x, y).abs().amax(-1) + _ROUNDING * size
     residual = torch.where(residual.isfinite(), residual, torch.inf)
     least, best = residual.min(-2)
     x = x.gather(-3, best[..., None, :, None].expand(*u.shape[:-2], 1, *u.shape[-2:])).squeeze(-3)
