@@ -1,9 +1,10 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from gradtruce.balance.rotograd import RotoGrad
 from gradtruce.gradients import TaskGradients
@@ -261,6 +262,28 @@ def test_a_run_goes_on_from_its_state() -> None:
 
     for found, wanted in zip(trained(stops=True), trained(stops=False), strict=True):
         assert torch.equal(found, wanted)
+
+
+# dynamo looks at .grad of the views where the graph breaks
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
+@pytest.mark.parametrize("way", ["compiled", "checkpointed"])
+def test_compiled_and_checkpointed_models_turn_alike(way: str) -> None:
+    def trained(change: Callable[[Rotated], Callable[[], dict[str, Tensor]]]) -> tuple[Tensor, ...]:
+        model = Rotated()
+        gradients = engine(model, learning_rate=1e-2)
+        optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+        losses = change(model)
+        for _ in range(2):
+            gradients.step(losses, optimizer)
+        return model.trunk.weight.detach(), model.rotations.matrices
+
+    changed = trained(
+        {
+            "compiled": lambda model: torch.compile(model, backend="aot_eager"),
+            "checkpointed": lambda model: lambda: checkpoint(model, use_reentrant=False),
+        }[way]
+    )
+    torch.testing.assert_close(changed, trained(lambda model: model))
 
 
 def test_a_model_without_rotations_or_with_two_is_refused() -> None:

@@ -21,13 +21,15 @@ class Rotations(nn.Module):
     Heads and trunk see R_k as a constant; `RotoGrad` learns it, so it is a buffer, which no
     optimizer knows and every checkpoint of the model holds.
 
-    A compiled model breaks its graph here, because gradients are looked at while they pass.
+    A compiled model breaks its graph here, because gradients are looked at while they pass. Keep it
+    out of re-entrant activation checkpoints, which run it anew in each backward pass, so that no
+    two tasks meet; the others (`use_reentrant=False`) are fine.
 
     Args:
         tasks: Names, all of them tasks of `TaskGradients`.
         width: Of the features, their last dimension; all others are samples.
         rot_dim: How many of the first features are rotated; all by default.
-        by: "exponential", as published, or "cayley", which costs a tenth where `rot_dim` is large.
+        by: "exponential", as published, or "cayley", several times cheaper for many features.
 
     Raises:
         ValueError: If there is no task or one twice, a size is out of range, or `by` unknown.
