@@ -36,6 +36,9 @@ ORDERED: frozenset[str] = frozenset({"nmt"})
 ROTATED: frozenset[str] = frozenset({"graddrop"})
 """Numbers of a gradient are looked at one by one: a rotation of the parameters matters."""
 
+SCALE_FREE: frozenset[str] = frozenset({"con_fig", "imtlg", "nash_mtl"})
+"""The direction of the update does not change when one loss is multiplied."""
+
 
 def balancers(which: Callable[[type[Balancer]], bool]) -> pytest.MarkDecorator:
     """Run a law for those of the package for which it is one."""

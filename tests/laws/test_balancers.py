@@ -11,6 +11,7 @@ from tests.laws.balancers import (
     ORDERED,
     RANDOM,
     ROTATED,
+    SCALE_FREE,
     Batch,
     Trial,
     agree,
@@ -168,6 +169,19 @@ def test_the_stated_guarantee_of_descent_holds(kind: type[Balancer], J: Tensor) 
     if "unless capped" in kind.guarantee:
         assume(not trial.balancer.flags()["capped"])
     assert (J @ found >= -1e-6 * J.norm(dim=1) * found.norm() - 1e-9 * J.norm() ** 2).all()
+
+
+@balancers(lambda kind: kind.name in SCALE_FREE)
+@few
+@given(J=jacobians(smallest=2, largest=6), powers=st.lists(st.integers(-4, 4), min_size=6))
+def test_the_scale_of_a_single_loss_does_not_turn_the_update(
+    kind: type[Balancer], J: Tensor, powers: list[int]
+) -> None:
+    J = J[: J.shape[1]] / J[: J.shape[1]].norm(dim=1, keepdim=True)
+    assume(torch.linalg.cond(J) < 1e3)
+    factors = torch.tensor(powers[: len(J)]).double().exp().unsqueeze(-1)
+    found, wanted = update(kind, ones(factors * J)), update(kind, ones(J))
+    assert torch.cosine_similarity(found, wanted, dim=0) > 1 - 1e-6
 
 
 @every_balancer
