@@ -9,10 +9,17 @@ from pathlib import Path
 from typing import Final
 
 import gradtruce.balance  # fills the list of known balancers
-from gradtruce.gradients.balancer import AfterStep, Balancer, GradientNoise, RowTransform
-from gradtruce.gradients.balancer import TaskSchedule as Schedule
+from gradtruce.gradients.balancer import (
+    AfterStep,
+    Balancer,
+    FeatureReader,
+    GradientNoise,
+    RowTransform,
+    TaskSchedule,
+)
 
 DOCS: Final = Path(__file__).parent
+INSIDE: Final = "as the balancer inside"
 MARK: Final = "<!-- made by docs/tables.py: {} -->"
 
 
@@ -44,24 +51,36 @@ def defaults(kind: type[Balancer]) -> str:
     return f"`{', '.join(arguments)}`" if arguments else "none"
 
 
+def is_wrapper(kind: type[Balancer]) -> bool:
+    """Return whether it is made around another balancer."""
+    first = next(iter(inspect.signature(kind).parameters), "")
+    return first == "balancer"
+
+
 def passes(kind: type[Balancer]) -> str:
     """Return how many backward passes a step costs, and what else."""
-    if issubclass(kind, Schedule):
-        return "1 a group, forward too"
+    if is_wrapper(kind):
+        return INSIDE
+    if issubclass(kind, TaskSchedule):
+        return "1 a group, and 2 forward passes"
     if issubclass(kind, AfterStep):
-        return "1, and a forward pass"
+        return "1, and a forward pass more"
     has_rows = kind.needs != "losses" or issubclass(kind, RowTransform | GradientNoise)
     return "K" if has_rows else "1"
 
 
 def needs(kind: type[Balancer]) -> str:
-    """Return what the balancer looks at, and which method of the engine drives it."""
-    looked_at = {"norms": "norms", "gramian": "G", "blocks": "G by block"}.get(kind.needs, "losses")
+    """Return what the balancer looks at, and whether `step` alone drives it."""
+    if is_wrapper(kind):
+        return INSIDE
+    looked_at = {"gramian": "G", "blocks": "G by block"}.get(kind.needs, kind.needs)
     if kind.is_fixed:
         looked_at = "nothing"
     if issubclass(kind, RowTransform):
         looked_at = "the rows"
-    only_step = issubclass(kind, AfterStep | Schedule)
+    if issubclass(kind, FeatureReader):
+        looked_at = "norms at the features"
+    only_step = issubclass(kind, AfterStep | TaskSchedule)
     return f"{looked_at}; `step` only" if only_step else looked_at
 
 
@@ -100,7 +119,7 @@ def what_they_need() -> str:
             cell(kind.source),
             cell(kind.guarantee),
             degree(kind),
-            cell(kind.synchronises) if kind.synchronises else "no",
+            INSIDE if is_wrapper(kind) else cell(kind.synchronises or "no"),
         ]
         for kind in balancers()
     ]

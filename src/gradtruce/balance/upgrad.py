@@ -30,7 +30,7 @@ class UPGrad(
     tasks it is `PCGrad`.
 
     TorchJD adds 1e-4 of the trace to the Gramian's diagonal, by which its projections miss the cone
-    by a little, and an absolute threshold by which small gradients give no update; neither is here.
+    by a little, and has an absolute threshold below which the mean comes out; neither is here.
 
     >>> gramian = torch.tensor([[1.0, -1.0], [-1.0, 4.0]], dtype=torch.float64)
     >>> UPGrad().coefficients(TaskStatistics(gramian))
