@@ -65,3 +65,17 @@ def test_a_target_of_zero_stays_zero() -> None:
     active = torch.ones(3, dtype=torch.bool)
     v = cone_coefficients(torch.eye(3).double(), torch.zeros(1, 3).double(), active)
     assert (v == 0).all()
+
+
+def test_a_nearly_singular_support_never_wins_by_rounding() -> None:
+    generator = torch.Generator().manual_seed(3)
+    for kind, J in bank(8, 200, seed=85):
+        if kind not in ("opposite", "duplicate"):
+            continue
+        order = torch.randperm(8, generator=generator)
+        active = torch.ones(8, dtype=torch.bool)
+        found, wanted = (
+            cone_coefficients(rows @ rows.T, torch.eye(8).double(), active).sum(0) @ rows
+            for rows in (J[order], J)
+        )
+        assert (found - wanted).norm() <= 1e-6 * J.norm()
