@@ -36,18 +36,13 @@ def batch(rows: int = 4, seed: int = 1) -> Tensor:
 
 def gradients_of(model: nn.Module, losses: Sequence[Tensor]) -> list[list[Tensor]]:
     """Return the task gradients as autograd gives them, zeros where there is none."""
-    parameters = list(model.parameters())
-    return [
-        [
-            torch.zeros_like(p) if g is None else g
-            for g, p in zip(
-                torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True),
-                parameters,
-                strict=True,
-            )
-        ]
-        for loss in losses
-    ]
+    trained = [p for p in model.parameters() if p.requires_grad]
+    rows = []
+    for loss in losses:
+        found = torch.autograd.grad(loss, trained, retain_graph=True, allow_unused=True)
+        there = {id(p): g for p, g in zip(trained, found, strict=True) if g is not None}
+        rows.append([there.get(id(p), torch.zeros_like(p)) for p in model.parameters()])
+    return rows
 
 
 @final

@@ -42,6 +42,8 @@ class OpenStep:
         scale: What a gradient scaler multiplies all losses with; `None` without one.
         seen: For the single row: the geometry that its coefficients come from, where there is one.
         kept: For the single row: the balancer's state from before its coefficients.
+        reads_scope: Whether the host reads which rows are non-zero, whatever the step; what the
+            steps that follow leave out of scope must be known to have one owner.
     """
 
     def __init__(
@@ -55,9 +57,10 @@ class OpenStep:
         scale: Float[Tensor, ""] | None = None,
         seen: "Seen | None" = None,
         kept: KeptState | None = None,
+        reads_scope: bool = False,
     ) -> None:
         self.store, self.weighted, self.scale = store, weighted, scale
-        self.seen, self.kept = seen, kept
+        self.seen, self.kept, self.reads_scope = seen, kept, reads_scope
         self.losses: Float[Tensor, " tasks"] = torch.zeros(tasks, dtype=torch.float64, device=home)
         self.present: list[int] = []
         self._tasks, self._device, self._home = tasks, device, home

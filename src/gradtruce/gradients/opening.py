@@ -84,6 +84,7 @@ class Opening:
             scale=scale,
             seen=seen,
             kept=kept,
+            reads_scope=self.cadence.every > 1,
         )
 
     def count(self, opened: OpenStep, coefficients: Tensor, finite: Tensor) -> None:

@@ -180,7 +180,7 @@ class Updater:
             norm, factor = self._clip_whole(gradients, opened.scale)
         self.clipping.cut_values(there(gradients), opened.scale)
         self._clean(finite, gradients)
-        if is_read_after(step):
+        if opened.reads_scope or is_read_after(step):
             notes += self.scope.read(step)
         record = StepRecord(
             tasks=self.tasks,
