@@ -68,7 +68,7 @@ class FullyShardedDataParallel(nn.Module):
 
 
 def test_fsdp1_is_refused_with_the_reason() -> None:
-    with pytest.raises(NotImplementedError, match="use torch.distributed.fsdp.fully_shard"):
+    with pytest.raises(NotImplementedError, match="cannot run several backward passes"):
         TaskGradients(FullyShardedDataParallel(TwoHeads()), CAMEGrad(), weights=WEIGHTS)
 
 

@@ -21,6 +21,7 @@ import gradtruce.balance  # fills the list of known balancers
 from gradtruce.balance import EMA, CAMEGrad, GradDrop
 from gradtruce.gradients import TaskGradients
 from gradtruce.gradients.balancer import AfterStep, Balancer, TaskSchedule
+from gradtruce.gradients.rotations import Rotations
 
 RANKS, BATCH, STEPS = 2, 8, 3
 SPLIT = {0: slice(0, 5), 1: slice(5, 8)}  # unequal on purpose
@@ -34,8 +35,9 @@ Wrap = Callable[[nn.Module], nn.Module]
 class ThreeHeads(nn.Module):
     """A trunk that three heads share, and a layer that nobody uses."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_rotated: bool = False) -> None:
         super().__init__()
+        self.rotations = Rotations(list(WEIGHTS), 5) if is_rotated else None
         self.trunk = nn.Sequential(nn.Linear(6, 7), nn.Tanh(), nn.Linear(7, 5))
         self.report, self.findings, self.grade = nn.Linear(5, 3), nn.Linear(5, 2), nn.Linear(5, 1)
         self.unused = nn.Linear(2, 2)
@@ -43,10 +45,13 @@ class ThreeHeads(nn.Module):
     def forward(self, rows: Tensor, count: float) -> dict[str, Tensor]:
         """Return sums over rows divided by their number on all ranks, in units of a rank."""
         features = self.trunk(rows)
+        views = dict.fromkeys(WEIGHTS, features)
+        if self.rotations is not None:
+            views = self.rotations(features)
         return {
-            "report": self.report(features).square().sum() / count,
-            "findings": self.findings(features).sub(1.0).pow(4).sum() / count,
-            "grade": self.grade(features).cosh().sum() / count,
+            "report": self.report(views["report"]).square().sum() / count,
+            "findings": self.findings(views["findings"]).sub(1.0).pow(4).sum() / count,
+            "grade": self.grade(views["grade"]).cosh().sum() / count,
         }
 
 
@@ -57,9 +62,9 @@ class Setting:
         self.rank, self._wrap = rank, wrap
         self.dtype = torch.float64
 
-    def model(self) -> nn.Module:
+    def model(self, *, is_rotated: bool = False) -> nn.Module:
         torch.manual_seed(0)
-        return self._wrap(ThreeHeads().to(self.dtype))
+        return self._wrap(ThreeHeads(is_rotated=is_rotated).to(self.dtype))
 
     def rows(self, step: int) -> Tensor:
         generator = torch.Generator().manual_seed(100 + step)
@@ -81,7 +86,9 @@ def numbers(model: nn.Module, balancer: Balancer) -> dict[str, Tensor]:
     """Return how far parameters have moved, and the balancer's state."""
     start = dict(Setting(None).model().named_parameters())
     moved = {n: local(p).double() - start[n].detach() for n, p in named(model)}
-    return moved | {f"balancer {n}": local(b) for n, b in balancer.state_dict().items()}
+    turned = {n: local(b) for n, b in model.named_buffers()}
+    state = {f"balancer {n}": local(b) for n, b in balancer.state_dict().items()}
+    return moved | {n.removeprefix("module."): b for n, b in turned.items()} | state
 
 
 def named(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
@@ -91,7 +98,7 @@ def named(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
 def trained(setting: Setting, name: str, steps: int = STEPS, **options: Any) -> dict[str, Tensor]:
     """Return what some steps of gradient descent lead to."""
     balancer = MAKERS.get(name, Balancer.known[name])()
-    model = setting.model()
+    model = setting.model(is_rotated=name == "rotograd")
     gradients = TaskGradients(model, balancer, weights=WEIGHTS, seed=5, **options)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
     record = None

@@ -21,6 +21,7 @@ class Clipping:
     Raises:
         ValueError: If a limit is not above 0.
 
+    >>> import torch
     >>> Clipping(norm=1.0).factor(torch.tensor(16.0))
     tensor(0.2500)
     """
@@ -45,6 +46,7 @@ class Clipping:
     def cut_values(self, gradients: Sequence[Tensor], scale: Float[Tensor, ""] | None) -> None:
         """Cut every number of gradients that are multiplied by `scale`, in place.
 
+        >>> import torch
         >>> gradient = torch.tensor([-3.0, 0.5])
         >>> Clipping(value=1.0).cut_values([gradient], None)
         >>> gradient

@@ -1,9 +1,7 @@
 """How a model is spread over processes: not at all, copied by DDP, or sharded by FSDP2."""
 
-import hashlib
 from collections.abc import Sequence
 
-import torch
 import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
@@ -73,31 +71,6 @@ def ranks_of(
             "that before TaskGradients is made, and give it the wrapped model"
         )
     return OneProcess(parameters)
-
-
-def require_agreement(ranks: Ranks, facts: Sequence[object], device: torch.device) -> None:
-    """Compare over ranks what must be the same on all of them.
-
-    Args:
-        ranks: Of the run.
-        facts: Tasks, weights, options, seed: anything whose text tells it.
-        device: Where collective operations work.
-
-    Raises:
-        ValueError: On every rank, if one differs from the first.
-    """
-    if ranks.count == 1:
-        return
-    digest = hashlib.sha256(repr(facts).encode()).digest()
-    mine = torch.zeros(ranks.count, dtype=torch.int64, device=device)
-    mine[ranks.index] = int.from_bytes(digest[:7], "big")
-    found = ranks.total(mine).tolist()
-    strange = [rank for rank, fact in enumerate(found) if fact != found[0]]
-    if strange:
-        raise ValueError(
-            f"rank {strange[0]} made its TaskGradients with other tasks, weights, balancer, "
-            f"options or seed than rank 0; this one has {facts}"
-        )
 
 
 def _require_ready(wrappers: Sequence[DistributedDataParallel]) -> None:

@@ -12,20 +12,19 @@ from gradtruce.gradients.balancer import (
     AfterStep,
     Balancer,
     FeatureReader,
-    GradientNoise,
-    RowTransform,
     TaskSchedule,
 )
 from gradtruce.gradients.cadence import Cadence
 from gradtruce.gradients.clipping import Clipping
 from gradtruce.gradients.counter import Draws
-from gradtruce.gradients.distributed import ranks_of, require_agreement
+from gradtruce.gradients.distributed import ranks_of
 from gradtruce.gradients.finite import Check, FiniteCheck
 from gradtruce.gradients.inactivity import Inactivity
-from gradtruce.gradients.losses import Arrival, admitted, none_active
-from gradtruce.gradients.open_step import OpenStep, loss_vector, task_mask
+from gradtruce.gradients.losses import admitted, none_active
+from gradtruce.gradients.open_step import OpenStep, loss_vector
 from gradtruce.gradients.opening import Features, Opening
 from gradtruce.gradients.options import (
+    is_of_rows,
     require_exact_rows,
     require_options,
     require_possible,
@@ -34,11 +33,11 @@ from gradtruce.gradients.options import (
 )
 from gradtruce.gradients.record import StepRecord
 from gradtruce.gradients.replay import Replay
-from gradtruce.gradients.rows import gradients_aside
-from gradtruce.gradients.scaling import enabled_scaler
-from gradtruce.gradients.scope import Scope, ScopeRule, is_read_after
-from gradtruce.gradients.state import require_same
+from gradtruce.gradients.rows import gradients_aside, write
+from gradtruce.gradients.scaling import enabled_scaler, take
+from gradtruce.gradients.scope import Scope, ScopeRule
 from gradtruce.gradients.shards import Shards
+from gradtruce.gradients.state import require_same
 from gradtruce.gradients.support import (
     chosen_places,
     named_parameters,
@@ -62,8 +61,9 @@ class TaskGradients:
     into coefficients a; the parameters in scope get Σ a_k g_k, all others Σ λ_k g_k, as from the
     weighted sum of the losses. Optimizer and schedule stay the user's.
 
-    Make it after `model.to(device)` and before the first forward pass of a compiled model, and put
-    everything trained into `model`, parameters of losses too.
+    Make it after `model.to(device)` and after DDP or `fully_shard`, before the first forward pass,
+    and put everything trained into `model`, parameters of losses too. Losses and gradients are
+    means over ranks.
 
     Args:
         model: All parameters that the losses may reach.
@@ -84,14 +84,12 @@ class TaskGradients:
             `scaler.step(optimizer)`; balancer, clipping and record get unscaled numbers. A step
             that is not finite raises nothing and leaves no trace in the balancer: the scaler skips
             it, `record.finite` tells.
-        clip_norm: Largest norm of the whole update, as `clip_grad_norm_` on all parameters, without
-            a pass of its own over the gradients that are balanced.
+        clip_norm: Largest norm of the whole update, as `clip_grad_norm_` on all parameters.
         clip_value: Largest size of each number of the update, as `clip_grad_value_`.
         every: Steps from one computation of the coefficients to the next; in between, one backward
             pass of the weighted losses takes the last ones. Cheaper, and another method than 1.
-        sketch: Numbers of a random projection of each row, for DDP over slow links: the Gramian is
-            that of the projections, right on average and off by about √(2/sketch), so that two
-            gradients a step are exchanged in place of K + 1. Another method than with the true one.
+        sketch: For DDP over slow links: size of random projections whose Gramian, right on average
+            and off by about √(2/sketch), stands for the true one; see `Replicas`.
 
     Attributes:
         epoch: Set by the training loop, for balancers that ask for it.
@@ -99,8 +97,8 @@ class TaskGradients:
     Raises:
         ValueError: If an argument is out of range or names what is not there.
         TypeError: If model or balancer are of another kind.
-        RuntimeError: If a model in `DistributedDataParallel` has run a forward pass before.
-        NotImplementedError: For FSDP1, and for DDP with options that count on one backward pass.
+        RuntimeError: If a model in DDP has run a forward pass before.
+        NotImplementedError: For FSDP1, and DDP with options that count on one backward pass.
 
     >>> from gradtruce.balance import CAMEGrad
     >>> trunk, a, b = nn.Linear(2, 2), nn.Linear(2, 1), nn.Linear(2, 1)
@@ -143,19 +141,11 @@ class TaskGradients:
         self._device = single_device(self._parameters)
         self._home = torch.device("cpu") if self._device.type == "mps" else self._device
         self._ranks = ranks_of(model, self._names, self._parameters, sketch=sketch, seed=seed)
-        needs_rows = balancer.needs != "losses" or isinstance(
-            balancer, RowTransform | GradientNoise
-        )
+        sharded = isinstance(self._ranks, Shards)
+        require_exact_rows(balancer, sketch, (clip_norm, clip_value), sharded, scope, every)
+        needs_rows = is_of_rows(balancer)
         require_sharing(self.tasks, is_found=needs_rows and scope == "shared" and shared is None)
         self._keeps_rows = needs_rows or diagnostics
-        require_exact_rows(
-            balancer,
-            sketch=sketch,
-            clips=clip_norm is not None or clip_value is not None,
-            sharded=isinstance(self._ranks, Shards),
-            scope=scope,
-            every=every,
-        )
         self._scope = Scope(
             self._names,
             self.tasks,
@@ -199,8 +189,7 @@ class TaskGradients:
         if isinstance(balancer, FeatureReader):
             balancer.attach(model)
         balancer.to(self._home)
-        facts = (self.tasks, self.weights, balancer.name, scope, every, sketch, seed, self._names)
-        require_agreement(self._ranks, facts, self._home)
+        self._ranks.start((by_task, balancer.name, scope, every, sketch, seed, self._names))
 
     @overload
     def backward(
@@ -281,7 +270,7 @@ class TaskGradients:
                 self._balancer.before_update(due, means)
                 losses = {self.tasks[task]: present[task] for task in due if task in present}
             record = self._backward(losses, last=True, add=False, due=due, features=None)
-            self._take(optimizer)
+            take(optimizer, self._scaler)
             if isinstance(self._balancer, AfterStep):
                 again = replay.run(compute_losses)
                 kept = self._updater.kept_state()
@@ -289,7 +278,7 @@ class TaskGradients:
                 total = self._ranks.total(self._values(values))
                 self._balancer.after_step(total / self._ranks.count)
                 self._ranks.finish()
-                if kept is not None:
+                if kept is not None and record is not None:
                     kept.restore_unless(record.finite)
         if record is None:
             raise none_active({}, self.tasks)
@@ -350,7 +339,7 @@ class TaskGradients:
             self._generator.set_state(state["generator"].cpu())
 
     def close(self) -> None:
-        """Drop an open step, switch DDP on again, and raise what was deferred.
+        """Drop an open step, let DDP average again, and raise what was deferred.
 
         Raises:
             FloatingPointError: If the last step was not finite.
@@ -373,7 +362,7 @@ class TaskGradients:
         require_scope_of_features(self._scope.rule, features, last=last)
         if not add:
             require_empty(self._names, self._parameters)
-        arrival = self._arrived(present)
+        arrival = self._opening.arrived(present, self._open, self._steps)
         if last and not arrival.everywhere:
             raise none_active(losses, self.tasks)
         step = self._steps + 1
@@ -395,41 +384,12 @@ class TaskGradients:
                 if opened.weighted is None
                 else self._updater.from_sum(opened, opened.weighted, step)
             )
-        for parameter, gradient in zip(self._parameters, update.gradients, strict=True):
-            if gradient is not None:
-                parameter.grad = (
-                    gradient if parameter.grad is None else parameter.grad.add_(gradient)
-                )
+        write(self._parameters, update.gradients)
         self._ranks.finish()
         self._steps = step
         self._opening.count(opened, update.record.coefficients, update.record.finite)
-        self._count(update.record, due)
+        self._inactivity.count(update.record.active, due, step)
         return update.record
-
-    def _arrived(self, present: Mapping[int, Tensor]) -> Arrival:
-        """Agree with other processes on the losses of the step so far, and on who is there."""
-        losses, places = self._values(present), set(present)
-        if self._open is None:
-            self._ranks.begin(self._steps)
-        else:
-            losses, places = losses + self._open.losses, places | set(self._open.present)
-        means, everywhere = self._ranks.agreed(losses, sorted(places))
-        return Arrival(present, everywhere, means)
-
-    def _take(self, optimizer: Optimizer) -> None:
-        """Step the optimizer, by the scaler where there is one, and empty `.grad`."""
-        if self._scaler is None:
-            optimizer.step()
-        else:
-            self._scaler.step(optimizer)
-            self._scaler.update()
-        optimizer.zero_grad(set_to_none=True)
-
-    def _count(self, record: StepRecord, due: Sequence[int] | None) -> None:
-        mask = None if due is None else task_mask(due, len(self.tasks), self._home)
-        self._inactivity.update(record.active, mask)
-        if self._home.type == "cpu" or is_read_after(record.step):
-            self._inactivity.warn(record.step)
 
     def _groups(self) -> Sequence[Sequence[int] | None]:
         if isinstance(self._balancer, TaskSchedule) and self._generator is not None:

@@ -8,6 +8,9 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from gradtruce.gradients.open_step import task_mask
+from gradtruce.gradients.scope import is_read_after
+
 PATIENCE = 100  # steps in a row without a gradient before the warning
 
 
@@ -40,6 +43,13 @@ class Inactivity:
         due = [task not in names for task in self._tasks]
         self._due = torch.tensor(due, device=self.counts.device)
 
+    def count(self, active: Bool[Tensor, " tasks"], due: Collection[int] | None, step: int) -> None:
+        """Count a step, and warn where that costs no wait for the device, or is due."""
+        device = self.counts.device
+        self.update(active, None if due is None else task_mask(due, len(self._tasks), device))
+        if device.type == "cpu" or is_read_after(step):
+            self.warn(step)
+
     def update(self, active: Bool[Tensor, " tasks"], due: Bool[Tensor, " tasks"] | None) -> None:
         """Count a step; tasks that are not due in it neither gain nor lose."""
         counted = self._due if due is None else self._due & due
@@ -53,5 +63,5 @@ class Inactivity:
                 warnings.warn(
                     f"task {task!r} has had no gradient in the parameters in scope for {count} "
                     f"steps, up to step {step}; if that is meant, say so by expect_inactive",
-                    stacklevel=4,
+                    stacklevel=5,
                 )

@@ -1,6 +1,6 @@
 """How a step takes its backward passes: one a task, or one of all losses with known weights."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -12,7 +12,7 @@ from gradtruce.gradients.balancer import FeatureReader
 from gradtruce.gradients.cadence import Cadence
 from gradtruce.gradients.features import admitted_features, feature_gramian, reach_of
 from gradtruce.gradients.losses import Arrival
-from gradtruce.gradients.open_step import OpenStep, Seen, on_device, task_mask
+from gradtruce.gradients.open_step import OpenStep, Seen, loss_vector, on_device, task_mask
 from gradtruce.gradients.rows import RowStore
 from gradtruce.gradients.scaling import scale_of
 from gradtruce.gradients.update import Updater
@@ -42,6 +42,18 @@ class Opening:
     keeps_rows: bool
     scaler: torch.amp.GradScaler | None
     home: torch.device
+
+    def arrived(
+        self, present: Mapping[int, Tensor], opened: OpenStep | None, steps: int
+    ) -> Arrival:
+        """Agree with other processes on the losses of the step so far, and on who is there."""
+        losses, places = loss_vector(present, len(self.updater.tasks), self.home), set(present)
+        if opened is None:
+            self.updater.ranks.begin(steps)
+        else:
+            losses, places = losses + opened.losses, places | set(opened.present)
+        means, everywhere = self.updater.ranks.agreed(losses, sorted(places))
+        return Arrival(present, everywhere, means)
 
     def open(
         self,

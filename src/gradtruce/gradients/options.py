@@ -1,5 +1,7 @@
 """Which options of the engine go together."""
 
+from collections.abc import Sequence
+
 from gradtruce.gradients.balancer import (
     Balancer,
     FeatureReader,
@@ -7,6 +9,16 @@ from gradtruce.gradients.balancer import (
     RowTransform,
     TaskSchedule,
 )
+
+
+def is_of_rows(balancer: Balancer) -> bool:
+    """Return whether a balancer works on the gradients of every task.
+
+    >>> from gradtruce.balance import CAMEGrad, Linear
+    >>> is_of_rows(CAMEGrad()), is_of_rows(Linear())
+    (True, False)
+    """
+    return balancer.needs != "losses" or isinstance(balancer, RowTransform | GradientNoise)
 
 
 def require_options(scope: str, shared: object | None, check: str | None) -> None:
@@ -47,7 +59,12 @@ def require_possible(
 
 
 def require_exact_rows(
-    balancer: Balancer, *, sketch: int | None, clips: bool, sharded: bool, scope: str, every: int
+    balancer: Balancer,
+    sketch: int | None,
+    clips: Sequence[float | None],
+    is_sharded: bool,
+    scope: str,
+    every: int,
 ) -> None:
     """Refuse what rows that are sketched, or sharded by FSDP2, cannot give.
 
@@ -55,7 +72,7 @@ def require_exact_rows(
         ValueError: If a sketch is to serve where numbers of the mean rows are needed.
         NotImplementedError: If a sharded model is to be run backward to some parameters alone.
     """
-    if sketch is not None and clips:
+    if sketch is not None and any(limit is not None for limit in clips):
         raise ValueError(
             "sketch= knows neither norms nor numbers of the update before it is averaged; leave "
             "clip_norm and clip_value out and clip .grad after backward"
@@ -66,7 +83,7 @@ def require_exact_rows(
             "rows; leave one of them out"
         )
     mode = "scope='features'" if scope == "features" else f"every={every}" if every != 1 else ""
-    if sharded and mode and scope != "all":
+    if is_sharded and mode and scope != "all":
         raise NotImplementedError(
             f"{mode} takes backward passes to some parameters alone, which FSDP2 cannot; use DDP, "
             "or scope='all'"

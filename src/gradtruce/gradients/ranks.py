@@ -1,5 +1,6 @@
 """What the processes of a run share, and how a row of one becomes a row of all."""
 
+import hashlib
 from abc import abstractmethod
 from collections.abc import Sequence
 from itertools import accumulate
@@ -26,6 +27,17 @@ class Ranks(Memory):
 
     count: int
     index: int
+
+    @abstractmethod
+    def start(self, facts: Sequence[object]) -> None:
+        """Take over the averaging of gradients, once all else that may be refused was admitted.
+
+        Args:
+            facts: Tasks, weights, options, seed: what must be the same on all ranks.
+
+        Raises:
+            ValueError: On every rank, if a fact differs from the first rank's.
+        """
 
     @abstractmethod
     def begin(self, step: int) -> None:
@@ -96,9 +108,9 @@ class Ranks(Memory):
     def close(self) -> None:
         """Leave the model as it was found."""
 
+    @abstractmethod
     def united(self, mask: Bool[Tensor, "*any"]) -> Bool[Tensor, "*any"]:
         """Return where a mask is True on any rank."""
-        return self.total(mask.to(torch.int32)) > 0
 
 
 @final
@@ -113,6 +125,9 @@ class OneProcess(Ranks):
 
     def __init__(self, parameters: Sequence[nn.Parameter]) -> None:
         self._starts = first_coordinates(parameters)
+
+    def start(self, facts: Sequence[object]) -> None:
+        """Do nothing."""
 
     def begin(self, step: int) -> None:
         """Do nothing."""
@@ -177,3 +192,26 @@ def first_coordinates(parameters: Sequence[nn.Parameter]) -> list[int]:
     [0, 4]
     """
     return list(accumulate([parameter.numel() for parameter in parameters[:-1]], initial=0))
+
+
+def require_agreement(ranks: Ranks, facts: Sequence[object], device: torch.device) -> None:
+    """Compare over ranks what must be the same on all of them.
+
+    Args:
+        ranks: Of the run.
+        facts: Tasks, weights, options, seed: anything whose text tells it.
+        device: Where collective operations work.
+
+    Raises:
+        ValueError: On every rank, if one differs from the first.
+    """
+    digest = hashlib.sha256(repr(facts).encode()).digest()
+    mine = torch.zeros(ranks.count, dtype=torch.int64, device=device)
+    mine[ranks.index] = int.from_bytes(digest[:7], "big")
+    found = ranks.total(mine).tolist()
+    strange = [rank for rank, fact in enumerate(found) if fact != found[0]]
+    if strange:
+        raise ValueError(
+            f"rank {strange[0]} made its TaskGradients with other tasks, weights, balancer, "
+            f"options or seed than rank 0; this one has {facts}"
+        )

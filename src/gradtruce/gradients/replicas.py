@@ -5,13 +5,13 @@ from typing import final
 
 import torch
 import torch.distributed as dist
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from gradtruce.gradients.buckets import Bucket, packed, unpacked
 from gradtruce.gradients.collectives import Group, can_reduce_scatter, summed
-from gradtruce.gradients.ranks import Ranks, first_coordinates
+from gradtruce.gradients.ranks import Ranks, first_coordinates, require_agreement
 from gradtruce.gradients.rows import Row
 from gradtruce.gradients.sketch import sketched
 
@@ -54,7 +54,11 @@ class Replicas(Ranks):
         self._trained: list[bool] = []
         self._buckets: list[Bucket] = []
         self._reached = [False] * len(parameters)
-        for wrapper in wrappers:
+
+    def start(self, facts: Sequence[object]) -> None:
+        """Compare facts, and switch DDP off."""
+        require_agreement(self, facts, self._device)
+        for wrapper in self._wrappers:
             wrapper.require_backward_grad_sync = False
 
     def begin(self, step: int) -> None:
@@ -101,6 +105,10 @@ class Replicas(Ranks):
     def total(self, values: Tensor) -> Tensor:
         """Return the sum over ranks."""
         return summed(values, self._group)
+
+    def united(self, mask: Bool[Tensor, "*any"]) -> Bool[Tensor, "*any"]:
+        """Return where a mask is True on any rank."""
+        return self.total(mask.to(torch.int32)) > 0
 
     def stolen(self, gradient: Tensor) -> Tensor:
         """Return what is given."""

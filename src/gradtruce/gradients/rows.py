@@ -46,6 +46,19 @@ def gradients_aside(parameters: Sequence[nn.Parameter]) -> Iterator[Row]:
             parameter.grad = gradient
 
 
+def write(parameters: Sequence[nn.Parameter], gradients: Row) -> None:
+    """Put gradients into `.grad`, added to what is there.
+
+    >>> weight = nn.Parameter(torch.ones(1))
+    >>> write([weight], [torch.ones(1)])
+    >>> weight.grad
+    tensor([1.])
+    """
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        if gradient is not None:
+            parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
+
+
 @final
 class RowStore:
     """One gradient a row and parameter, added up over the micro-batches of a step.

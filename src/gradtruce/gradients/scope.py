@@ -118,9 +118,9 @@ class Scope:
     def _read_flags(self) -> None:
         """Learn on the host what was touched and reached on any process since the last read."""
         if self._united is None:
-            met = self._met
+            met: Collection[tuple[int, int]] = self._met
             found = torch.stack(list(self._flags.values())).tolist() if self._flags else []
-            reached = [
+            reached: Collection[tuple[int, int]] = [
                 key for key, is_reached in zip(self._flags, found, strict=True) if is_reached
             ]
         else:

@@ -5,11 +5,11 @@ from math import prod
 from typing import Any, final
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from gradtruce.gradients.collectives import summed
-from gradtruce.gradients.ranks import Ranks, first_coordinates
+from gradtruce.gradients.ranks import Ranks, first_coordinates, require_agreement
 from gradtruce.gradients.rows import Row
 
 DTensor = Any  # torch.distributed.tensor.DTensor, whose import costs half a second
@@ -38,6 +38,10 @@ class Shards(Ranks):
         for parameter in self._parameters:
             _require_plain(parameter, self._mesh, self._copies)
         self._first = first_coordinates(parameters)
+
+    def start(self, facts: Sequence[object]) -> None:
+        """Compare facts."""
+        require_agreement(self, facts, self._parameters[0].to_local().device)
 
     def begin(self, step: int) -> None:
         """Do nothing."""
@@ -68,6 +72,10 @@ class Shards(Ranks):
         for dimension in range(self._mesh.ndim):
             values = summed(values, self._mesh.get_group(dimension))
         return values
+
+    def united(self, mask: Bool[Tensor, "*any"]) -> Bool[Tensor, "*any"]:
+        """Return where a mask is True on any rank."""
+        return self.total(mask.to(torch.int32)) > 0
 
     def stolen(self, gradient: Tensor) -> Tensor:
         """Return the local part."""
