@@ -5,7 +5,6 @@ from typing import final
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 
 def scale_of(scaler: torch.amp.GradScaler | None, device: torch.device) -> Float[Tensor, ""] | None:
@@ -35,26 +34,9 @@ def enabled_scaler(scaler: object | None) -> torch.amp.GradScaler | None:
     return scaler if scaler.is_enabled() else None
 
 
-def take(optimizer: Optimizer, scaler: torch.amp.GradScaler | None) -> None:
-    """Step an optimizer, by the scaler where there is one, and empty `.grad`.
-
-    >>> weight = nn.Parameter(torch.ones(1))
-    >>> weight.grad = torch.ones(1)
-    >>> take(torch.optim.SGD([weight], lr=0.5), None)
-    >>> weight.item(), weight.grad
-    (0.5, None)
-    """
-    if scaler is None:
-        optimizer.step()
-    else:
-        scaler.step(optimizer)
-        scaler.update()
-    optimizer.zero_grad(set_to_none=True)
-
-
 @final
 class KeptState:
-    """Remembers the state of a balancer, to undo what a skipped step did to it.
+    """Remembers the state of a balancer, to undo what a step that is not taken did to it.
 
     Args:
         balancer: Its parameters and buffers are copied.

@@ -90,8 +90,8 @@ class Updater:
         return torch.where(active, a.to(torch.float64), self.static)
 
     def kept_state(self) -> KeptState | None:
-        """Return the balancer's state, where a step may be skipped and must leave no trace."""
-        return KeptState(self.balancer) if self.check.mode == "passed on" else None
+        """Return the balancer's state, where a step that is not finite must leave no trace."""
+        return KeptState(self.balancer) if self.check.mode != "deferred" else None
 
     def from_features(
         self, arrival: Arrival, products: Tensor, step: int, epoch: int | None
@@ -122,9 +122,7 @@ class Updater:
         broken = ~opened.losses.isfinite()
         if seen is not None:
             broken = broken | seen.broken
-        finite = self._verdict(broken, not_finite(there(row), self.device), step)
-        if opened.kept is not None:
-            opened.kept.restore_unless(finite)
+        finite = self._judged(broken, not_finite(there(row), self.device), step, opened.kept)
         norm, factor = self._clip_whole(row, opened.scale)
         self.clipping.cut_values(there(row), opened.scale)
         self._clean(finite, row)
@@ -161,7 +159,7 @@ class Updater:
         finite = self._verdict(broken, ~products.isfinite().all(), step)
         active = self._active(opened.present_mask(), total)
         products, total = _of(active, products), _of(active, total)
-        kept = self.kept_state()
+        kept = self.kept_state() if self.check.mode == "passed on" else None
         seen = products
         if isinstance(self.balancer, FeatureReader):
             seen = self._features(self.balancer, active, opened.scale)
@@ -335,6 +333,24 @@ class Updater:
         verdict = self.ranks.united(verdict)
         self.check.submit(verdict, step)
         return ~verdict.any()
+
+    def _judged(
+        self,
+        broken: Bool[Tensor, " tasks"],
+        combined: Bool[Tensor, ""],
+        step: int,
+        kept: KeptState | None,
+    ) -> Bool[Tensor, ""]:
+        """Return the verdict on a step whose coefficients came first; undo them if it is bad."""
+        try:
+            finite = self._verdict(broken, combined, step)
+        except FloatingPointError:
+            if kept is not None:
+                kept.restore_unless(torch.zeros((), dtype=torch.bool, device=broken.device))
+            raise
+        if kept is not None:
+            kept.restore_unless(finite)
+        return finite
 
     def _clean(self, finite: Bool[Tensor, ""], gradients: Row) -> None:
         """Write zeros in a broken step; one that was checked on the host cannot be broken here."""
