@@ -5,6 +5,7 @@ from typing import final
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 
 def scale_of(scaler: torch.amp.GradScaler | None, device: torch.device) -> Float[Tensor, ""] | None:
@@ -32,6 +33,23 @@ def enabled_scaler(scaler: object | None) -> torch.amp.GradScaler | None:
     if not isinstance(scaler, torch.amp.GradScaler):
         raise TypeError(f"scaler must be a torch.amp.GradScaler, got {type(scaler).__name__}")
     return scaler if scaler.is_enabled() else None
+
+
+def take(optimizer: Optimizer, scaler: torch.amp.GradScaler | None) -> None:
+    """Step an optimizer, by the scaler where there is one, and empty `.grad`.
+
+    >>> weight = nn.Parameter(torch.ones(1))
+    >>> weight.grad = torch.ones(1)
+    >>> take(torch.optim.SGD([weight], lr=0.5), None)
+    >>> weight.item(), weight.grad
+    (0.5, None)
+    """
+    if scaler is None:
+        optimizer.step()
+    else:
+        scaler.step(optimizer)
+        scaler.update()
+    optimizer.zero_grad(set_to_none=True)
 
 
 @final
