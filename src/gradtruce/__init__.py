@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from gradtruce.gradients.balancer import Balancer, TaskStatistics
     from gradtruce.gradients.engine import TaskGradients
     from gradtruce.gradients.record import StepRecord
+    from gradtruce.gradients.recorder import Recorder
     from gradtruce.gradients.rotations import Rotations
     from gradtruce.integrations.wrap import wrap
 
@@ -66,6 +67,7 @@ __all__ = [
     "MMPareto",
     "NashMTL",
     "PCGrad",
+    "Recorder",
     "Rotations",
     "RotoGrad",
     "StepRecord",
@@ -99,6 +101,7 @@ _HOMES = {
     "NashMTL": "gradtruce.balance.nash_mtl",
     "PCGrad": "gradtruce.balance.pcgrad",
     "RLW": "gradtruce.balance.rlw",
+    "Recorder": "gradtruce.gradients.recorder",
     "Rotations": "gradtruce.gradients.rotations",
     "RotoGrad": "gradtruce.balance.rotograd",
     "SGLD": "gradtruce.balance.sgld",

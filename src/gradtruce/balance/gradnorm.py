@@ -31,7 +31,7 @@ class GradNorm(
 
     - N_k = w_k·n_k, the norm of the weighted gradient, and N̄ its mean;
     - r_k = (L_k/L_k(0)) / mean, the inverse training rate;
-    - w ← Adam on Σ |N_k − N̄·r_k^α|, the targets held fixed, whose gradient is
+    - w ← Adam on ``Σ |N_k − N̄·r_k^α|``, the targets held fixed, whose gradient is
       ∂/∂w_k = sign(N_k − N̄·r_k^α)·n_k: the norms are all it takes, no second backward pass;
     - w is clamped to at least 1e-3 and scaled back to Σ w = K.
 

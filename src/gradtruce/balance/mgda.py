@@ -39,8 +39,8 @@ class MGDA(
     w, for which nothing is guaranteed; LibMTL applies w to h, as here, without our common factor.
 
     Args:
-        normalise: s_k: "none" 1, "l2" ‖g_k‖, "loss" |L_k|, "loss+" |L_k|·‖g_k‖; divisors below
-            1e-12 of the largest count as that.
+        normalise: s_k: "none" 1, "l2" ‖g_k‖, "loss" the size of L_k, "loss+" the product of
+            the two; divisors below 1e-12 of the largest count as that.
 
     Raises:
         ValueError: If `normalise` is none of these.
