@@ -13,13 +13,12 @@ from torch import nn
 
 from gradtruce.balance import CAMEGrad
 from gradtruce.gradients import TaskGradients
-from tests.gradients.two_ranks import CASES, RANKS, balancer_names
+from tests.gradients.two_ranks import CASES, RANKS, WRAPS, balancer_names
 
 pytestmark = pytest.mark.skipif(
     not dist.is_available() or not dist.is_gloo_available(), reason="torch has no gloo"
 )
 ROOT = Path(__file__).parents[2]
-OPTIONS = ("clip_norm", "clip_value", "every", "all", "diagnostics")
 FAMILIES = ("came_grad", "linear", "uncertainty_weighting")  # of rows, fixed, and loss-only
 
 
@@ -57,11 +56,32 @@ def test_two_processes_equal_one(results: list[dict[str, Any]], kind: str, name:
     assert max(found(results, f"{kind} {name}")) < 1e-9
 
 
-@pytest.mark.parametrize("option", OPTIONS)
-@pytest.mark.parametrize("kind", ["ddp", "fsdp"])
-def test_options_mean_the_same(results: list[dict[str, Any]], kind: str, option: str) -> None:
-    if f"{kind} option {option}" in CASES:
-        assert max(found(results, f"{kind} option {option}")) < 1e-9
+@pytest.mark.parametrize("case", [name for name in CASES if " option " in name])
+def test_options_mean_the_same(results: list[dict[str, Any]], case: str) -> None:
+    assert max(found(results, case)) < 1e-9
+
+
+@pytest.mark.parametrize("name", ["came_grad", "graddrop"])
+@pytest.mark.parametrize("wrap", WRAPS)
+def test_wrapping_otherwise_changes_nothing(
+    results: list[dict[str, Any]], wrap: str, name: str
+) -> None:
+    assert max(found(results, f"{wrap} {name}")) < 1e-9
+
+
+def test_a_scaler_changes_nothing(results: list[dict[str, Any]]) -> None:
+    assert max(found(results, "scaled")) < 1e-9
+
+
+def test_the_state_of_rank_0_is_the_state_of_all(results: list[dict[str, Any]]) -> None:
+    assert max(found(results, "saved_by_rank_0")) < 1e-9
+
+
+@pytest.mark.parametrize("name", ["famo", "stgu"])
+def test_step_may_find_different_tasks_on_each_rank(
+    results: list[dict[str, Any]], name: str
+) -> None:
+    assert max(found(results, f"scheduled {name}")) < 1e-9
 
 
 @pytest.mark.parametrize("name", FAMILIES)

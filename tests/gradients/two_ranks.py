@@ -19,9 +19,10 @@ from torch.nn.parallel import DistributedDataParallel
 
 import gradtruce.balance  # fills the list of known balancers
 from gradtruce.balance import EMA, CAMEGrad, GradDrop
-from gradtruce.gradients import TaskGradients
+from gradtruce.gradients import TaskGradients, buckets, replicas
 from gradtruce.gradients.balancer import AfterStep, Balancer, TaskSchedule
 from gradtruce.gradients.rotations import Rotations
+from gradtruce.gradients.scaling import take
 
 RANKS, BATCH, STEPS = 2, 8, 3
 SPLIT = {0: slice(0, 5), 1: slice(5, 8)}  # unequal on purpose
@@ -44,7 +45,7 @@ class ThreeHeads(nn.Module):
 
     def forward(self, rows: Tensor, count: float) -> dict[str, Tensor]:
         """Return sums over rows divided by their number on all ranks, in units of a rank."""
-        features = self.trunk(rows)
+        self.features = features = self.trunk(rows)
         views = dict.fromkeys(WEIGHTS, features)
         if self.rotations is not None:
             views = self.rotations(features)
@@ -82,6 +83,10 @@ def local(tensor: Tensor) -> Tensor:
     return whole.detach().clone()
 
 
+def inner(model: nn.Module) -> nn.Module:
+    return model.module if isinstance(model, DistributedDataParallel) else model
+
+
 def numbers(model: nn.Module, balancer: Balancer) -> dict[str, Tensor]:
     """Return how far parameters have moved, and the balancer's state."""
     start = dict(Setting(None).model().named_parameters())
@@ -107,10 +112,11 @@ def trained(setting: Setting, name: str, steps: int = STEPS, **options: Any) -> 
         if isinstance(balancer, AfterStep | TaskSchedule):
             record = gradients.step(lambda rows=rows: model(rows, setting.count), optimizer)
             continue
-        record = gradients.backward(model(rows, setting.count))
+        losses = model(rows, setting.count)
+        features = inner(model).features if options.get("scope") == "features" else None
+        record = gradients.backward(losses, features=features)
         assert all(p.grad is None for n, p in model.named_parameters() if "unused" in n)
-        optimizer.step()
-        optimizer.zero_grad()
+        take(optimizer, options.get("scaler"))
     assert record is not None
     result = numbers(model, balancer) | {"losses": record.losses, "a": record.coefficients}
     if record.total_norm is not None:
@@ -135,12 +141,42 @@ def ddp(model: nn.Module) -> nn.Module:
     return DistributedDataParallel(model)
 
 
+def ddp_with_views(model: nn.Module) -> nn.Module:
+    return DistributedDataParallel(
+        model, gradient_as_bucket_view=True, find_unused_parameters=True, bucket_cap_mb=1
+    )
+
+
+def ddp_in_small_buckets(model: nn.Module) -> nn.Module:
+    """Return a model whose `Replicas` need many buckets and have no reduce-scatter."""
+    buckets.BYTES = 64
+    replicas.can_reduce_scatter = lambda *_: False
+    return DistributedDataParallel(model)
+
+
+def hsdp(model: nn.Module) -> nn.Module:
+    mesh = init_device_mesh("cpu", (RANKS, 1), mesh_dim_names=("copy", "shard"))
+    return fully_shard(model, mesh=mesh)
+
+
 def fsdp(model: nn.Module) -> nn.Module:
     mesh = init_device_mesh("cpu", (RANKS,))
     for module in (model.trunk, model.report, model.findings, model.grade):
         fully_shard(module, mesh=mesh)
     return fully_shard(model, mesh=mesh)
 
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "clip_norm": {"clip_norm": 0.05},
+    "clip_value": {"clip_value": 0.01},
+    "every": {"every": 2},
+    "every_all": {"every": 2, "scope": "all"},
+    "all": {"scope": "all"},
+    "features": {"scope": "features"},
+    "diagnostics": {"diagnostics": True},
+}
+UNSHARDED = {("fsdp", "every"), ("fsdp", "features")}  # refused there
+WRAPS = {"views": ddp_with_views, "small buckets": ddp_in_small_buckets, "hsdp": hsdp}
 
 CASES: dict[str, Callable[[int, Any], Any]] = {}
 SINGLE: dict[str, Callable[[], Any]] = {}
@@ -175,16 +211,11 @@ def _each_balancer() -> None:
 
 
 def _options() -> None:
-    cases: dict[str, dict[str, Any]] = {
-        "clip_norm": {"clip_norm": 0.05},
-        "clip_value": {"clip_value": 0.01},
-        "every": {"every": 2, "scope": "all"},
-        "all": {"scope": "all"},
-        "diagnostics": {"diagnostics": True},
-    }
-    for title, options in cases.items():
+    for title, options in OPTIONS.items():
         name = "linear" if title == "diagnostics" else "came_grad"
         for kind, wrap in {"ddp": ddp, "fsdp": fsdp}.items():
+            if (kind, title) in UNSHARDED:
+                continue
 
             def run(
                 rank: int,
@@ -201,8 +232,85 @@ def _options() -> None:
             )
 
 
+def _wraps() -> None:
+    for title, wrap in WRAPS.items():
+        for name in ("came_grad", "graddrop"):
+
+            def run(rank: int, wanted: Any, name: str = name, wrap: Wrap = wrap) -> float:
+                small, can = buckets.BYTES, replicas.can_reduce_scatter
+                try:
+                    return apart(trained(Setting(rank, wrap), name), wanted)
+                finally:
+                    buckets.BYTES, replicas.can_reduce_scatter = small, can
+
+            CASES[f"{title} {name}"] = run
+            SINGLE[f"{title} {name}"] = lambda name=name: trained(Setting(None), name)
+
+
 _each_balancer()
 _options()
+_wraps()
+
+
+@case(lambda: trained(Setting(None), "nash_mtl"))
+def scaled(rank: int, wanted: Any) -> float:
+    """Train with a gradient scaler, which must change nothing."""
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**10)
+    return apart(trained(Setting(rank, ddp), "nash_mtl", scaler=scaler), wanted)
+
+
+def resumed(rank: int | None, wrap: Wrap = lambda model: model) -> dict[str, Tensor]:
+    """Train a step, save on rank 0, and go on with other engines from what it saved."""
+    setting, balancer = Setting(rank, wrap), Balancer.known["gradnorm"]()
+    model = setting.model()
+    gradients = TaskGradients(model, balancer, weights=WEIGHTS)
+    gradients.backward(model(setting.rows(0), setting.count))
+    states = [gradients.state_dict() if not rank else None]
+    if rank is not None:
+        dist.broadcast_object_list(states)
+    gradients.close()
+    model, balancer = setting.model(), Balancer.known["gradnorm"]()
+    gradients = TaskGradients(model, balancer, weights=WEIGHTS)
+    gradients.load_state_dict(states[0])
+    gradients.backward(model(setting.rows(1), setting.count))
+    gradients.backward(model(setting.rows(2), setting.count), add=True)
+    result = {n: local(p.grad) for n, p in named(model) if p.grad is not None}
+    gradients.close()
+    return result | {f"balancer {n}": b for n, b in balancer.state_dict().items()}
+
+
+@case(lambda: resumed(None))
+def saved_by_rank_0(rank: int, wanted: Any) -> float:
+    return apart(resumed(rank, ddp), wanted)
+
+
+def scheduled(rank: int | None, wrap: Wrap, name: str) -> dict[str, Tensor]:
+    """Train by `step`, where rank 1 has one task of three."""
+    setting, balancer = Setting(rank, wrap), Balancer.known[name]()
+    model = setting.model()
+    gradients = TaskGradients(model, balancer, weights=WEIGHTS, seed=5)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+
+    def losses(step: int) -> dict[str, Tensor]:
+        rows = setting.rows(step)
+        found: dict[str, Tensor] = model(rows, setting.count)
+        if rank is None:
+            return model(rows[SPLIT[0]], setting.count) | {"grade": found["grade"]}
+        return found if rank == 0 else {"grade": found["grade"]}
+
+    for step in range(STEPS):
+        gradients.step(lambda step=step: losses(step), optimizer)
+    gradients.close()
+    return numbers(model, balancer)
+
+
+for _name in ("famo", "stgu"):
+
+    def _scheduled(rank: int, wanted: Any, name: str = _name) -> float:
+        return apart(scheduled(rank, ddp, name), wanted)
+
+    CASES[f"scheduled {_name}"] = _scheduled
+    SINGLE[f"scheduled {_name}"] = lambda name=_name: scheduled(None, lambda model: model, name)
 
 
 def single_precision(rank: int | None, wrap: Wrap = lambda model: model) -> dict[str, Tensor]:

@@ -124,14 +124,19 @@ class Bucket:
     def _filled(self, gradients: Row) -> Tensor:
         if self._whole is None:
             self._whole = self._empty()
+        targets, sources = [], []
         for member in self.members:
             target, gradient = self._whole[member.start : member.stop], gradients[member.place]
             if gradient is None:
                 target.zero_()
-            else:  # divided before it is summed, so that half precision does not overflow
-                torch.mul(flat(gradient), 1 / self._count, out=target)
+            else:
+                targets.append(target)
+                sources.append(flat(gradient))
+        if targets:
+            torch._foreach_copy_(targets, sources)  # one launch on a GPU
         self._whole[self.members[-1].stop :].zero_()
-        return self._whole
+        # divided before it is summed, so that half precision does not overflow
+        return self._whole.mul_(1 / self._count)
 
     def _empty(self) -> Tensor:
         return torch.empty(self._share * self._count, dtype=self._dtype, device=self._device)

@@ -11,6 +11,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from gradtruce.gradients.buckets import Bucket, packed, unpacked
 from gradtruce.gradients.collectives import Group, can_reduce_scatter, summed
+from gradtruce.gradients.open_step import task_mask
 from gradtruce.gradients.ranks import Ranks, first_coordinates, require_agreement
 from gradtruce.gradients.rows import Row
 from gradtruce.gradients.sketch import sketched
@@ -94,9 +95,8 @@ class Replicas(Ranks):
         self, losses: Float[Tensor, " tasks"], present: Sequence[int]
     ) -> tuple[Float[Tensor, " tasks"], list[int]]:
         """Return the mean losses and who is present anywhere; read only if somebody is not here."""
-        here = torch.zeros_like(losses)
-        here[list(present)] = 1.0
-        total = self.total(torch.cat([losses / self.count, here]))
+        here = task_mask(present, len(losses), losses.device)
+        total = self.total(torch.cat([losses / self.count, here.to(losses)]))
         means, counts = total.chunk(2)
         if len(present) == len(losses):
             return means, list(present)
@@ -133,7 +133,7 @@ class Replicas(Ranks):
 
     def settled(self, rows: Sequence[Row]) -> list[Row]:
         """Wait for all rows, and agree on the parameters that some task reaches on some rank."""
-        reached = torch.tensor(self._reached, device=self._device)
+        reached = torch.tensor(self._reached).to(self._device, non_blocking=True)
         united = self.united(reached)
         if self._reached != self._trained:  # all of them here is all of them anywhere
             self._reached = united.tolist()

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from gradtruce.gradients.collectives import summed
+from gradtruce.gradients.open_step import task_mask
 from gradtruce.gradients.ranks import Ranks, first_coordinates, require_agreement
 from gradtruce.gradients.rows import Row
 
@@ -54,9 +55,9 @@ class Shards(Ranks):
         Raises:
             ValueError: If a task is present on some ranks alone.
         """
-        here = torch.zeros_like(losses)
-        here[list(present)] = 1.0
-        means, counts = self.total(torch.cat([losses / self.count, here])).chunk(2)
+        here = task_mask(present, len(losses), losses.device)
+        packed = torch.cat([losses / self.count, here.to(losses)])
+        means, counts = self.total(packed).chunk(2)
         there = counts.tolist()
         partly = [task for task, ranks in enumerate(there) if 0 < ranks < self.count]
         if partly:
