@@ -94,6 +94,16 @@ def test_an_inactive_task_changes_nothing_for_the_others(
     agree(update(kind, wider), update(kind, batch(J)), J)
 
 
+@balancers(lambda kind: kind.name not in RANDOM)
+@pytest.mark.parametrize("smallest", [1.9e-7, 2.4e-7, 3e-7, 3.6e-7, 4.8e-7])
+def test_nor_does_it_where_the_rank_is_in_doubt(kind: type[Balancer], smallest: float) -> None:
+    """Thresholds that grow with the number of tasks count the active ones."""
+    J = torch.tensor([[1.0, 0.0], [1.0, 0.0]], dtype=torch.float64)
+    J[1, 1] = 2 * smallest**0.5  # the eigenvalues of the Gramian are near 2 and 2·smallest
+    for place in (0, 2):
+        agree(update(kind, batch(J).without(place)), update(kind, batch(J)), J)
+
+
 @every_balancer
 @few
 @given(J=jacobians(largest=5), seed=st.integers(0, 99))

@@ -52,7 +52,7 @@ class AlignedMTL(
     def coefficients(self, step: TaskStatistics) -> Float[Tensor, "*blocks tasks"]:
         """Return a; λ where all gradients are zero."""
         active = step.active.unsqueeze(-1) & step.active.unsqueeze(-2)
-        values, vectors, kept = spectrum(step.gramian.masked_fill(~active, 0.0))
+        values, vectors, kept = spectrum(step.gramian.masked_fill(~active, 0.0), step.active)
         weights = step.weights.to(values)
         roots = torch.where(kept, self._square(values, kept).unsqueeze(-1) / values, 0.0).sqrt()
         along = vectors.transpose(-1, -2) @ weights.unsqueeze(-1)

@@ -48,7 +48,7 @@ class ConFIG(
         norms = torch.where(counted, squares, 1.0).sqrt()
         pairs = counted.unsqueeze(-1) & counted.unsqueeze(-2)
         cosines = G.masked_fill(~pairs, 0.0) / (norms.unsqueeze(-1) * norms.unsqueeze(-2))
-        values, vectors, kept = spectrum(cosines)
+        values, vectors, kept = spectrum(cosines, counted)
         wanted = step.weights.to(G) * counted
         along = (vectors.transpose(-1, -2) @ wanted.unsqueeze(-1)).squeeze(-1)
         along = torch.where(kept, along, 0.0)
