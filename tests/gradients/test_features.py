@@ -194,3 +194,10 @@ def test_features_need_their_scope_and_whole_batches() -> None:
             scope="features",
             shared=list(model.trunk.parameters()),
         )
+
+
+def test_losses_alone_may_come_in_micro_batches() -> None:
+    model = Split()
+    engine = TaskGradients(model, Linear(), weights=WEIGHTS, scope="features")
+    engine.backward(model(batch())[0], last=False)
+    assert engine.backward(model(batch(seed=2))[0]).step == 1

@@ -133,3 +133,16 @@ def test_a_parameter_in_no_group_of_the_optimizer_is_an_error() -> None:
     engine = TaskGradients(model, CAMEGrad(), weights=WEIGHTS)
     with pytest.raises(ValueError, match=r"'report.weight' .* no group"):
         engine.step(lambda: model(batch()), optimizer)
+
+
+def test_losses_that_blow_up_after_the_update_leave_no_trace_in_the_balancer() -> None:
+    model, balancer, calls = TwoHeads(), Remembering(), []
+
+    def losses() -> dict[str, torch.Tensor]:
+        calls.append(1)
+        factor = torch.nan if len(calls) == 2 else 1.0
+        return {name: factor * loss for name, loss in model(batch()).items()}
+
+    TaskGradients(model, balancer, weights=WEIGHTS).step(losses, sgd(model))
+    assert len(calls) == 2
+    assert balancer.after.tolist() == [0.0, 0.0]

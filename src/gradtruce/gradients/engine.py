@@ -8,12 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from gradtruce.gradients.balancer import (
-    AfterStep,
-    Balancer,
-    FeatureReader,
-    TaskSchedule,
-)
+from gradtruce.gradients.balancer import AfterStep, Balancer, FeatureReader, TaskSchedule
 from gradtruce.gradients.cadence import Cadence
 from gradtruce.gradients.clipping import Clipping
 from gradtruce.gradients.counter import Draws
@@ -34,10 +29,10 @@ from gradtruce.gradients.options import (
 from gradtruce.gradients.record import StepRecord
 from gradtruce.gradients.replay import Replay
 from gradtruce.gradients.rows import gradients_aside, write
-from gradtruce.gradients.scaling import enabled_scaler, take
+from gradtruce.gradients.scaling import KeptState, enabled_scaler, take
 from gradtruce.gradients.scope import Scope, ScopeRule
 from gradtruce.gradients.shards import Shards
-from gradtruce.gradients.state import require_same
+from gradtruce.gradients.state import EngineState
 from gradtruce.gradients.support import (
     chosen_places,
     named_parameters,
@@ -49,8 +44,6 @@ from gradtruce.gradients.support import (
     static_weights,
 )
 from gradtruce.gradients.update import Updater
-
-SCHEMA = 1
 
 
 @final
@@ -183,6 +176,8 @@ class TaskGradients:
             scaler=self._scaler,
             home=self._home,
         )
+        saved = (self._scope, self._cadence, self._inactivity, self._generator, self._device)
+        self._state = EngineState(self.tasks, balancer, *saved)
         self._steps = 0
         self._open: OpenStep | None = None
         balancer.bind(self.tasks)
@@ -271,15 +266,13 @@ class TaskGradients:
                 losses = {self.tasks[task]: present[task] for task in due if task in present}
             record = self._backward(losses, last=True, add=False, due=due, features=None)
             take(optimizer, self._scaler)
-            if isinstance(self._balancer, AfterStep):
-                again = replay.run(compute_losses)
-                kept = self._updater.kept_state()
-                values = {self.tasks.index(name): loss for name, loss in again.items()}
-                total = self._ranks.total(self._values(values))
-                self._balancer.after_step(total / self._ranks.count)
+            if isinstance(self._balancer, AfterStep) and record is not None:
+                again = admitted(replay.run(compute_losses), self.tasks, self._device, graph=False)
+                kept = KeptState(self._balancer)
+                means = self._ranks.total(self._values(again)) / self._ranks.count
+                self._balancer.after_step(means)
                 self._ranks.finish()
-                if kept is not None and record is not None:
-                    kept.restore_unless(record.finite)
+                kept.restore_unless(record.finite & means.isfinite().all())
         if record is None:
             raise none_active({}, self.tasks)
         return record
@@ -310,18 +303,7 @@ class TaskGradients:
         """
         if self._open is not None:
             raise RuntimeError("a step is open: save after backward(…, last=True), not before")
-        return {
-            "schema": SCHEMA,
-            "tasks": list(self.tasks),
-            "name": self._balancer.name,
-            "balancer": self._balancer.state_dict(),
-            "steps": self._steps,
-            "epoch": self.epoch,
-            "scope": self._scope.state_dict(),
-            "cadence": self._cadence.state_dict(),
-            "inactive": self._inactivity.counts.cpu(),
-            "generator": None if self._generator is None else self._generator.get_state(),
-        }
+        return self._state.dump(self._steps, self.epoch)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what `state_dict` returned; works before the first step.
@@ -329,14 +311,7 @@ class TaskGradients:
         Raises:
             ValueError: If it is about other tasks, another balancer, model or scope.
         """
-        require_same(state, SCHEMA, self.tasks, self._balancer)
-        self._scope.load_state_dict(state["scope"], self._device)
-        self._balancer.load_state_dict(state["balancer"])
-        self._steps, self.epoch = state["steps"], state["epoch"]
-        self._cadence.load_state_dict(state["cadence"])
-        self._inactivity.counts = state["inactive"].to(self._home)
-        if self._generator is not None and state["generator"] is not None:
-            self._generator.set_state(state["generator"].cpu())
+        self._steps, self.epoch = self._state.load(state)
 
     def close(self) -> None:
         """Drop an open step, let DDP average again, and raise what was deferred.
@@ -359,7 +334,8 @@ class TaskGradients:
     ) -> StepRecord | None:
         self._check.settle()
         present = admitted(losses, self.tasks, self._device)
-        require_scope_of_features(self._scope.rule, features, last=last)
+        is_looking = self._keeps_rows and self._scope.rule == "features"
+        require_scope_of_features(self._scope.rule, features, is_whole=last or not is_looking)
         if not add:
             require_empty(self._names, self._parameters)
         arrival = self._opening.arrived(present, self._open, self._steps)

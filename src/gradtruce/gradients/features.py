@@ -74,6 +74,10 @@ def _gradients(
     return [next(found) if parameter.requires_grad else None for parameter in parameters]
 
 
+def _dense(gradient: Tensor | None) -> Tensor | None:
+    return None if gradient is None else gradient.contiguous()
+
+
 def feature_gramian(
     losses: Mapping[int, Tensor],
     features: Sequence[Tensor],
@@ -106,8 +110,8 @@ def feature_gramian(
         found = torch.autograd.grad(
             loss, features, grad_outputs=seed, retain_graph=True, allow_unused=True
         )
-        rows[task] = [None if gradient is None else gradient.contiguous() for gradient in found]
-    if losses and all(gradient is None for row in rows for gradient in row):
+        rows[task] = [_dense(gradient) for gradient in found]
+    if losses and not any(gradient is not None for row in rows for gradient in row):
         raise ValueError(
             "no loss depends on the features that were given; they must be the very tensors that "
             "the heads were run on"

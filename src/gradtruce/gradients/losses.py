@@ -24,9 +24,15 @@ class Arrival(NamedTuple):
 
 
 def admitted(
-    losses: Mapping[str, Tensor], tasks: Sequence[str], device: torch.device
+    losses: Mapping[str, Tensor],
+    tasks: Sequence[str],
+    device: torch.device,
+    *,
+    graph: bool = True,
 ) -> dict[int, Tensor]:
     """Return the losses by the place of their task; one without a graph is left out, as inactive.
+
+    Without `graph`, those without a graph are kept.
 
     Raises:
         TypeError: If `losses` is no mapping of names to tensors.
@@ -56,7 +62,7 @@ def admitted(
                 "when TaskGradients was made; make it after model.to(…)"
             )
     places = {task: place for place, task in enumerate(tasks)}
-    there = {places[name]: loss for name, loss in losses.items() if loss.requires_grad}
+    there = {places[name]: loss for name, loss in losses.items() if loss.requires_grad or not graph}
     return dict(sorted(there.items()))
 
 

@@ -90,7 +90,7 @@ def require_exact_rows(
         )
 
 
-def require_scope_of_features(rule: str, features: object | None, *, last: bool) -> None:
+def require_scope_of_features(rule: str, features: object | None, *, is_whole: bool) -> None:
     """Refuse features where none are looked at, and micro-batches of them.
 
     Raises:
@@ -98,7 +98,7 @@ def require_scope_of_features(rule: str, features: object | None, *, last: bool)
     """
     if features is not None and rule != "features":
         raise ValueError("features= is for an engine that was made with scope='features'")
-    if rule == "features" and not last:
+    if not is_whole:
         raise ValueError(
             "scope='features' cannot add up micro-batches: the weights of the losses come from all "
             "of their features, and the graphs of earlier ones are gone by then"

@@ -17,17 +17,12 @@ from gradtruce.gradients.balancer import (
     RowTransform,
     TaskStatistics,
 )
-from gradtruce.gradients.blocks import (
-    block_gramians,
-    blocks_of,
-    gramian_by_reach,
-    mean_coefficients,
-)
+from gradtruce.gradients.blocks import blocks_of, mean_coefficients
 from gradtruce.gradients.clipping import Clipping
 from gradtruce.gradients.combine import combine, zero_unless
 from gradtruce.gradients.counter import Draws
 from gradtruce.gradients.finite import FiniteCheck, not_finite
-from gradtruce.gradients.gramian import gramian
+from gradtruce.gradients.geometry import Geometry, of_active, places_of, select, there
 from gradtruce.gradients.losses import Arrival
 from gradtruce.gradients.open_step import OpenStep, Seen, on_device, task_mask
 from gradtruce.gradients.ranks import Ranks
@@ -109,7 +104,7 @@ class Updater:
         active = self._active(
             task_mask(arrival.everywhere, len(self.tasks), self.static.device), products
         )
-        products = _of(active, products)
+        products = of_active(active, products)
         a = self.coefficients(products, losses, active, step, epoch, ~broken.any())
         if self.check.mode == "passed on":
             a = torch.where(~broken.any(), a, torch.nan)
@@ -123,7 +118,7 @@ class Updater:
         if seen is not None:
             broken = broken | seen.broken
         finite = self._judged(broken, not_finite(there(row), self.device), step, opened.kept)
-        norm, factor = self._clip_whole(row, opened.scale)
+        norm, factor = self._clip_whole(row, self._geometry(opened))
         self.clipping.cut_values(there(row), opened.scale)
         self._clean(finite, row)
         active = opened.present_mask() if seen is None else seen.active
@@ -148,17 +143,22 @@ class Updater:
         rows = self.ranks.settled(opened.store.rows)
         notes = self.scope.admit(opened.present, step)
         inside = list(self.scope.members)
-        in_scope = [_select(row, inside, True) for row in rows]
+        in_scope = [select(row, inside, True) for row in rows]
         if isinstance(self.balancer, RowTransform):
             self.balancer.transform(in_scope, self.static, self._draws(rows, step))
         blocks = self._blocks(inside)
-        products = self._products(in_scope, _places(inside, True), blocks, opened.scale)
+        geometry = self._geometry(opened)
+        products = geometry.inside(in_scope, places_of(inside, True), blocks)
         total = products if blocks is None else products.sum(0)
-        apart, broken = self._outside(rows, inside, opened.scale)
+        apart, broken = geometry.outside(
+            [select(row, inside, False) for row in rows],
+            places_of(inside, False),
+            is_wanted=self.clipping.norm is not None,
+        )
         broken = broken | ~opened.losses.isfinite() | ~total.diagonal().isfinite()
         finite = self._verdict(broken, ~products.isfinite().all(), step)
         active = self._active(opened.present_mask(), total)
-        products, total = _of(active, products), _of(active, total)
+        products, total = of_active(active, products), of_active(active, total)
         kept = self.kept_state() if self.check.mode == "passed on" else None
         seen = products
         if isinstance(self.balancer, FeatureReader):
@@ -174,8 +174,8 @@ class Updater:
         gradients = self._combined(rows, inside, a, blocks, factor)
         if isinstance(self.balancer, GradientNoise):
             draws, scale = self._draws(rows, step), 1.0 if opened.scale is None else opened.scale
-            self.balancer.add(_select(gradients, inside, True), draws, scale)
-            norm, factor = self._clip_whole(gradients, opened.scale)
+            self.balancer.add(select(gradients, inside, True), draws, scale)
+            norm, factor = self._clip_whole(gradients, geometry)
         self.clipping.cut_values(there(gradients), opened.scale)
         self._clean(finite, gradients)
         if opened.reads_scope or is_read_after(step):
@@ -212,41 +212,15 @@ class Updater:
         squares = products.diagonal()
         return present & ~(squares <= INACTIVE**2 * squares.amax())  # NaN goes through
 
-    def _measure(self, rows: Sequence[Row], places: Sequence[int]) -> Tensor:
-        """Return the Gramian of rows of some parameters, as large as the scaler has made them."""
-        seen = self.ranks.seen(rows, places)
-        return self.ranks.over_parts(gramian(seen, device=self.static.device))
+    def _geometry(self, opened: OpenStep) -> Geometry:
+        return Geometry(self.ranks, self.device, self.static.device, opened.scale)
 
     def _blocks(self, inside: Sequence[bool]) -> list[int] | None:
         """Return the block of each parameter in scope; one for all while the scope is not known."""
         if not isinstance(self.balancer, ParameterBlocks) or self.balancer.needs != "blocks":
             return None
-        names = [self.scope.names[place] for place in _places(inside, True)]
+        names = [self.scope.names[place] for place in places_of(inside, True)]
         return blocks_of(self.balancer, names) if names else None
-
-    def _products(
-        self,
-        in_scope: Sequence[Row],
-        places: Sequence[int],
-        blocks: Sequence[int] | None,
-        scale: Float[Tensor, ""] | None,
-    ) -> Float[Tensor, "*blocks tasks tasks"]:
-        if blocks is None:
-            return self._unscaled(self._measure(in_scope, places), scale)
-        return self._unscaled(block_gramians(in_scope, places, blocks, self._measure), scale)
-
-    def _outside(
-        self, rows: Sequence[Row], inside: Sequence[bool], scale: Float[Tensor, ""] | None
-    ) -> tuple[Float[Tensor, "tasks tasks"] | None, Bool[Tensor, " tasks"]]:
-        """Return the Gramian outside the scope where clipping needs it, and what is broken."""
-        others = [_select(row, inside, False) for row in rows]
-        if self.clipping.norm is None:
-            broken = torch.stack([not_finite(there(row), self.device) for row in others])
-            return None, broken.to(self.static.device)
-        apart = gramian_by_reach(
-            others, _places(inside, False), self._measure, device=self.static.device
-        )
-        return self._unscaled(apart, scale), ~apart.diagonal().isfinite()
 
     def _clip(
         self,
@@ -262,21 +236,17 @@ class Updater:
         return squared.clamp_min(0.0).sqrt(), self.clipping.factor(squared)
 
     def _clip_whole(
-        self, gradients: Row, scale: Float[Tensor, ""] | None
+        self, gradients: Row, geometry: Geometry
     ) -> tuple[Float[Tensor, ""] | None, Float[Tensor, ""] | None]:
         """Clip what is combined already, in place; return its norm and the factor."""
         if self.clipping.norm is None:
             return None, None
-        squared = self._measure([gradients], range(len(gradients)))[0, 0]
-        squared = self._unscaled(squared, scale)
+        squared = geometry.squared_norm(gradients)
         factor = self.clipping.factor(squared)
         here = on_device(factor, self.device)
         for gradient in there(gradients):
             gradient.mul_(here)
         return squared.clamp_min(0.0).sqrt(), factor
-
-    def _unscaled(self, products: Tensor, scale: Float[Tensor, ""] | None) -> Tensor:
-        return products if scale is None else products / scale.to(products).square()
 
     def _combined(
         self,
@@ -309,7 +279,7 @@ class Updater:
         """Return the Gramian of the features, with zeros where a task is inactive."""
         share = 1.0 / self.ranks.count
         factor = share if scale is None else share / scale
-        return _of(active, reader.observe(factor, self.ranks.total))
+        return of_active(active, reader.observe(factor, self.ranks.total))
 
     def _draws(self, rows: Sequence[Row], step: int) -> Draws:
         """Return the random numbers of a step for the gradients in scope."""
@@ -371,26 +341,3 @@ class Update(NamedTuple):
 
     gradients: Row
     record: StepRecord
-
-
-def there(row: Row) -> list[Tensor]:
-    """Return the gradients that are there.
-
-    >>> there([None, torch.ones(1)])
-    [tensor([1.])]
-    """
-    return [gradient for gradient in row if gradient is not None]
-
-
-def _of(
-    active: Bool[Tensor, " tasks"], products: Float[Tensor, "*blocks tasks tasks"]
-) -> Float[Tensor, "*blocks tasks tasks"]:
-    return products.masked_fill(~(active & active.unsqueeze(-1)), 0.0)
-
-
-def _places(inside: Sequence[bool], wanted: bool) -> list[int]:
-    return [place for place, is_inside in enumerate(inside) if is_inside == wanted]
-
-
-def _select(row: Row, inside: Sequence[bool], wanted: bool) -> Row:
-    return [g for g, is_inside in zip(row, inside, strict=True) if is_inside == wanted]
