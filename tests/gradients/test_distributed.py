@@ -145,6 +145,14 @@ def test_what_cannot_be_right_is_refused(results: list[dict[str, Any]], case: st
         assert re.match(REFUSALS[case], text), text
 
 
+def test_ddp_by_itself_averages_the_first_backward_pass_alone(
+    results: list[dict[str, Any]],
+) -> None:
+    for first, second in found(results, "ddp_by_itself"):
+        assert first < 1e-6
+        assert second > 0.01
+
+
 def test_close_lets_ddp_average_again(results: list[dict[str, Any]]) -> None:
     assert found(results, "closed") == [0.0, 0.0]
 

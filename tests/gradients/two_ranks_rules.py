@@ -193,6 +193,23 @@ def refusal(make: Callable[[], object]) -> str:
 
 
 @case()
+def ddp_by_itself(rank: int, _: Any) -> list[float]:
+    """Return how far each of two backward passes through DDP is from the mean over ranks."""
+    torch.manual_seed(0)
+    trunk, a, b = DistributedDataParallel(nn.Linear(4, 4)), nn.Linear(4, 1), nn.Linear(4, 1)
+    features = trunk(torch.randn(3, 4, generator=torch.Generator().manual_seed(rank))).tanh()
+    errors = []
+    for loss in (a(features).mean(), b(features).mean()):
+        loss.backward(retain_graph=True)
+        mine = trunk.module.weight.grad
+        total = mine.clone()
+        dist.all_reduce(total)
+        errors.append(float((total / RANKS - mine).norm() / mine.norm()))
+        trunk.zero_grad()
+    return errors
+
+
+@case()
 def closed(rank: int, _: Any) -> float:
     """Return how far DDP's own gradients are from the mean, after `close`."""
     model = DistributedDataParallel(Wide())
