@@ -65,7 +65,9 @@ def test_every_balancer_is_exported_tested_and_documented() -> None:
         assert module == name, f"{kind.__name__} is called {name} but lives in {module}.py"
         assert kind.__name__ in balance.__all__
         assert (ROOT / "tests" / "balance" / f"test_{module}.py").is_file()
-        assert f"`{kind.__name__}`" in docs, f"docs/balancers.md lacks {kind.__name__}: run docs/tables.py"
+        assert f"`{kind.__name__}`" in docs, (
+            f"docs/balancers.md lacks {kind.__name__}: run docs/tables.py"
+        )
 
 
 def test_every_method_is_registered_tested_and_documented() -> None:

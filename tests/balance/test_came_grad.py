@@ -7,7 +7,7 @@ from torch import Tensor
 
 from gradtruce.balance.came_grad import CAMEGrad, enhance, fuse
 from gradtruce.gradients.balancer import TaskStatistics
-from gradtruce.gradients.rectification import norm, rectify, significant
+from gradtruce.gradients.solvers.rectification import norm, rectify, significant
 from tests.laws.gramians import bank
 from tests.reference.came_grad import came_grad as reference
 

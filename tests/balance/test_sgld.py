@@ -9,7 +9,7 @@ from gradtruce.balance.sgld import SGLD
 from gradtruce.gradients import TaskGradients
 from gradtruce.gradients.balancer import TaskStatistics
 from gradtruce.gradients.counter import Draws
-from gradtruce.gradients.rectification import rectify
+from gradtruce.gradients.solvers.rectification import rectify
 from tests.gradients.toys import WEIGHTS, TwoHeads, batch
 from tests.laws.gramians import bank
 from tests.reference.sgld import sgld

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from gradtruce.gradients.balancer import Balancer, TaskStatistics
-from gradtruce.gradients.rectification import rectify, significant
+from gradtruce.gradients.solvers.rectification import rectify, significant
 
 
 @final

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gradtruce.gradients.balancer import Balancer, TaskStatistics
-from gradtruce.gradients.spectrum import spectrum
+from gradtruce.gradients.solvers.spectrum import spectrum
 
 _NO_DIRECTION = 1e-12  # share of ‖λ‖² below which no direction has the wanted cosines
 

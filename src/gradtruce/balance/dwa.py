@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from gradtruce.gradients.balancer import Balancer, TaskStatistics
-from gradtruce.gradients.memory import masked_softmax, worth_remembering
+from gradtruce.gradients.solvers.memory import masked_softmax, worth_remembering
 
 LARGEST: Final = 1e100  # of a ratio of means; only its being the largest matters there
 

@@ -18,7 +18,7 @@ from gradtruce.gradients.balancer import (
     TaskSchedule,
     TaskStatistics,
 )
-from gradtruce.gradients.memory import worth_remembering
+from gradtruce.gradients.solvers.memory import worth_remembering
 
 FACTS: Final = ("needs", "is_fixed", "synchronises")
 INTERFACES: Final[tuple[type, ...]] = (

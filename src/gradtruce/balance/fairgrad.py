@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from gradtruce.gradients.balancer import Balancer, TaskStatistics
-from gradtruce.gradients.newton import fair_coefficients
+from gradtruce.gradients.solvers.newton import fair_coefficients
 
 
 @final
@@ -29,7 +29,7 @@ class FairGrad(
     shorter. The learning rate wants to be set for that.
 
     The paper's code hands Ga − a^(−1/α) to a least-squares routine on the host and takes what comes
-    back; here the equation is solved to rounding by Newton's method (`gradients.newton`), where
+    back; here the equation is solved to rounding by Newton's method (`solvers.newton`), where
     nothing leaves the device. Where a positive combination of the gradients vanishes (a
     Pareto-stationary point) it has no solution; coefficients then stay below a cap that is 1e4 in
     units of what the task would get alone for α ≥ 1, with the record's flag "capped".

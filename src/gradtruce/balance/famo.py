@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from gradtruce.gradients.adam import Adam, require_rate
 from gradtruce.gradients.balancer import Balancer, TaskStatistics
-from gradtruce.gradients.memory import masked_softmax, per_task, worth_remembering
+from gradtruce.gradients.solvers.adam import Adam, require_rate
+from gradtruce.gradients.solvers.memory import masked_softmax, per_task, worth_remembering
 
 EPSILON: Final = 1e-8  # added to L − b, as published
 

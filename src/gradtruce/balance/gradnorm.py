@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from gradtruce.gradients.adam import Adam, require_rate
 from gradtruce.gradients.balancer import Balancer, TaskStatistics
-from gradtruce.gradients.memory import per_task, sum_to_count, worth_remembering
+from gradtruce.gradients.solvers.adam import Adam, require_rate
+from gradtruce.gradients.solvers.memory import per_task, sum_to_count, worth_remembering
 
 FLOOR: Final = 1e-3  # of a weight; plain Adam can step below 0
 SAME: Final = 1e-12  # difference from the target, in units of the mean norm, that is rounding

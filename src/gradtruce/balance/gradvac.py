@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gradtruce.gradients.balancer import Balancer, TaskStatistics
 from gradtruce.gradients.prefixes import blocks_by_prefix
-from gradtruce.gradients.rectification import significant
+from gradtruce.gradients.solvers.rectification import significant
 
 _STEEPEST = 0.999  # largest cosine aimed at: a right angle is turned to it by 22 times ‖v‖
 _VANISHED = 1e-6  # ‖v_i‖ in units of what it is the sum of, at or below which it has no direction

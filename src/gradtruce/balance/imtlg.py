@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from gradtruce.gradients.balancer import Balancer, TaskStatistics
-from gradtruce.gradients.rectification import significant
+from gradtruce.gradients.solvers.rectification import significant
 
 _RANK = 1e-10  # eigenvalue of the cosines, a task, below which too few of its digits are known
 _ALONG = 1e-6  # part of (1, …, 1) along an eigenvector, at or below which it is rounding

@@ -7,8 +7,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from gradtruce.gradients.balancer import Balancer, TaskStatistics
-from gradtruce.gradients.rectification import significant
-from gradtruce.gradients.simplex import min_norm_weights
+from gradtruce.gradients.solvers.rectification import significant
+from gradtruce.gradients.solvers.simplex import min_norm_weights
 
 NORMALISERS = ("none", "l2", "loss", "loss+")
 _FLOOR = 1e-12  # smallest divisor, in units of the largest

@@ -9,10 +9,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from gradtruce.gradients.balancer import Balancer, TaskStatistics
-from gradtruce.gradients.faces import NOISE
 from gradtruce.gradients.prefixes import blocks_by_module, blocks_by_prefix
-from gradtruce.gradients.rectification import norm, significant
-from gradtruce.gradients.simplex import min_norm_weights
+from gradtruce.gradients.solvers.faces import NOISE
+from gradtruce.gradients.solvers.rectification import norm, significant
+from gradtruce.gradients.solvers.simplex import min_norm_weights
 
 GROUPINGS = ("tasks", "primary")
 

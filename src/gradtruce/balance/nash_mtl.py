@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from gradtruce.gradients.balancer import Balancer, TaskStatistics
-from gradtruce.gradients.newton import fair_coefficients
+from gradtruce.gradients.solvers.newton import fair_coefficients
 
 
 @final
@@ -28,7 +28,7 @@ class NashMTL(
     smaller. The learning rate wants to be set for that.
 
     The paper solves a sequence of convex problems with a general solver; here the equation is
-    solved to rounding by Newton's method (`gradients.newton`). Public codes fall back on the last
+    solved to rounding by Newton's method (`solvers.newton`). Public codes fall back on the last
     coefficients when that solver fails, without a word. Where a positive combination of the
     gradients vanishes (a Pareto-stationary point) no a solves the equation and coefficients would
     grow without bound; they stay below about 1e4/‖g_k‖, with the record's flag "capped", and the

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from gradtruce.gradients.balancer import Balancer, TaskStatistics
-from gradtruce.gradients.rectification import significant
+from gradtruce.gradients.solvers.rectification import significant
 
 
 @final

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gradtruce.gradients.balancer import Balancer, TaskStatistics
-from gradtruce.gradients.memory import masked_softmax
+from gradtruce.gradients.solvers.memory import masked_softmax
 
 
 @final

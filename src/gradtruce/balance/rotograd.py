@@ -7,11 +7,11 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from gradtruce.gradients.adam import Adam, require_rate
 from gradtruce.gradients.balancer import Balancer, TaskStatistics
 from gradtruce.gradients.gramian import gramian
-from gradtruce.gradients.rectification import significant
 from gradtruce.gradients.rotations import Kept, Rotations, rotated, rotation
+from gradtruce.gradients.solvers.adam import Adam, require_rate
+from gradtruce.gradients.solvers.rectification import significant
 
 
 @final

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gradtruce.gradients.balancer import Balancer, TaskStatistics
 from gradtruce.gradients.counter import Draws
-from gradtruce.gradients.rectification import norm, rectify, significant
+from gradtruce.gradients.solvers.rectification import norm, rectify, significant
 
 KINDS: Final = ("energy", "temperature")
 

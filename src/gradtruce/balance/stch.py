@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from gradtruce.gradients.balancer import Balancer, TaskStatistics
-from gradtruce.gradients.memory import masked_softmax, per_task, worth_remembering
+from gradtruce.gradients.solvers.memory import masked_softmax, per_task, worth_remembering
 
 
 @final

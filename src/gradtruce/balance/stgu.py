@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gradtruce.gradients.affinity import affinity_propagation
 from gradtruce.gradients.balancer import Balancer, TaskStatistics
 from gradtruce.gradients.counter import Draws
+from gradtruce.gradients.solvers.affinity import affinity_propagation
 
 FLOOR: Final = 1e-8  # of a task's affinity to itself, by which a column is divided
 

@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from gradtruce.gradients.adam import Adam, require_rate
 from gradtruce.gradients.balancer import Balancer, TaskStatistics
-from gradtruce.gradients.memory import per_task, worth_remembering
+from gradtruce.gradients.solvers.adam import Adam, require_rate
+from gradtruce.gradients.solvers.memory import per_task, worth_remembering
 
 REGRESSION: Final = 0.5
 CLASSIFICATION: Final = 1.0

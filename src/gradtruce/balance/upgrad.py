@@ -7,8 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gradtruce.gradients.balancer import Balancer, TaskStatistics
-from gradtruce.gradients.cone import cone_coefficients
-from gradtruce.gradients.rectification import significant
+from gradtruce.gradients.solvers.cone import cone_coefficients
+from gradtruce.gradients.solvers.rectification import significant
 
 
 @final

@@ -12,7 +12,6 @@ from gradtruce.gradients.balancer import AfterStep, Balancer, FeatureReader, Tas
 from gradtruce.gradients.cadence import Cadence
 from gradtruce.gradients.clipping import Clipping
 from gradtruce.gradients.counter import Draws
-from gradtruce.gradients.distributed import ranks_of
 from gradtruce.gradients.finite import Check, FiniteCheck
 from gradtruce.gradients.inactivity import Inactivity
 from gradtruce.gradients.losses import admitted, none_active
@@ -26,12 +25,13 @@ from gradtruce.gradients.options import (
     require_scope_of_features,
     require_seed,
 )
+from gradtruce.gradients.parallel.distributed import ranks_of
+from gradtruce.gradients.parallel.shards import Shards
 from gradtruce.gradients.record import StepRecord
 from gradtruce.gradients.replay import Replay
 from gradtruce.gradients.rows import gradients_aside, write
 from gradtruce.gradients.scaling import KeptState, enabled_scaler, take
 from gradtruce.gradients.scope import Scope, ScopeRule
-from gradtruce.gradients.shards import Shards
 from gradtruce.gradients.state import EngineState
 from gradtruce.gradients.support import (
     chosen_places,

@@ -11,7 +11,7 @@ from torch import Tensor
 from gradtruce.gradients.blocks import block_gramians, gramian_by_reach
 from gradtruce.gradients.finite import not_finite
 from gradtruce.gradients.gramian import gramian
-from gradtruce.gradients.ranks import Ranks
+from gradtruce.gradients.parallel.ranks import Ranks
 from gradtruce.gradients.rows import Row
 
 

@@ -25,7 +25,7 @@ from gradtruce.gradients.finite import FiniteCheck, not_finite
 from gradtruce.gradients.geometry import Geometry, of_active, places_of, select, there
 from gradtruce.gradients.losses import Arrival
 from gradtruce.gradients.open_step import OpenStep, Seen, on_device, task_mask
-from gradtruce.gradients.ranks import Ranks
+from gradtruce.gradients.parallel.ranks import Ranks
 from gradtruce.gradients.record import StepRecord
 from gradtruce.gradients.rows import Row, RowStore
 from gradtruce.gradients.scaling import KeptState

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gradtruce.gradients.cone import cone_coefficients
+from gradtruce.gradients.solvers.cone import cone_coefficients
 from tests.laws.gramians import bank
 
 

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from gradtruce.gradients import newton
-from gradtruce.gradients.newton import fair_coefficients
+from gradtruce.gradients.solvers import newton
+from gradtruce.gradients.solvers.newton import fair_coefficients
 from tests.laws.gramians import bank
 
 F64 = torch.float64

@@ -1,7 +1,12 @@
 import pytest
 import torch
 
-from gradtruce.gradients.memory import masked_softmax, per_task, sum_to_count, worth_remembering
+from gradtruce.gradients.solvers.memory import (
+    masked_softmax,
+    per_task,
+    sum_to_count,
+    worth_remembering,
+)
 
 
 def test_an_argument_for_an_unknown_task_is_refused_by_name() -> None:

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from gradtruce.gradients.adam import Adam
+from gradtruce.gradients.solvers.adam import Adam
 
 
 def test_it_takes_the_steps_of_torchs_own_adam() -> None:

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from gradtruce.gradients.faces import all_faces, best_of_faces
-from gradtruce.gradients.minnorm import nearest_points_optimum
+from gradtruce.gradients.solvers.faces import all_faces, best_of_faces
+from gradtruce.gradients.solvers.minnorm import nearest_points_optimum
 from tests.laws.gramians import bank
 
 

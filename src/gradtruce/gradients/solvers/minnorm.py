@@ -12,7 +12,13 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from gradtruce.gradients.faces import NOISE, best_candidate, best_of_faces, duality_gap, faces_of
+from gradtruce.gradients.solvers.faces import (
+    NOISE,
+    best_candidate,
+    best_of_faces,
+    duality_gap,
+    faces_of,
+)
 
 _SHIFTS = 80  # most values of τ; about 5 to 20 are used
 _EXACT = 1e-13  # gap, in units of the largest row's square, below which nothing better is sought

@@ -11,7 +11,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from gradtruce.balance import CAMEGrad, GradDrop
 from gradtruce.gradients import TaskGradients
-from tests.gradients.two_ranks import RANKS, WEIGHTS, Setting, ThreeHeads, case, ddp, fsdp
+from tests.gradients.parallel.two_ranks import RANKS, WEIGHTS, Setting, ThreeHeads, case, ddp, fsdp
 
 
 @case()

@@ -3,8 +3,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from gradtruce.gradients.faces import NOISE
-from gradtruce.gradients.simplex import dual_weights
+from gradtruce.gradients.solvers.faces import NOISE
+from gradtruce.gradients.solvers.simplex import dual_weights
 from tests.laws.gramians import bank
 from tests.reference.came_grad import dual_objective, solve_dual
 

@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from gradtruce.gradients.collectives import summed
 from gradtruce.gradients.open_step import task_mask
-from gradtruce.gradients.ranks import Ranks, first_coordinates, require_agreement
+from gradtruce.gradients.parallel.collectives import summed
+from gradtruce.gradients.parallel.ranks import Ranks, first_coordinates, require_agreement
 from gradtruce.gradients.rows import Row
 
 DTensor = Any  # torch.distributed.tensor.DTensor, whose import costs half a second

@@ -6,14 +6,14 @@ from typing import Final, NamedTuple, final
 import torch
 from torch import Tensor, nn
 
-from gradtruce.gradients.collectives import (
+from gradtruce.gradients.gramian import flat
+from gradtruce.gradients.parallel.collectives import (
     Group,
     Work,
     start_all_gather,
     start_all_reduce,
     start_reduce_scatter,
 )
-from gradtruce.gradients.gramian import flat
 from gradtruce.gradients.rows import Row
 
 BYTES: Final = 1 << 25  # of a bucket: large enough for full speed, small enough to start early

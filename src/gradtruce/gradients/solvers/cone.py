@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from gradtruce.gradients.simplex import LARGEST_ENUMERATED
+from gradtruce.gradients.solvers.simplex import LARGEST_ENUMERATED
 
 _ROUNDING = 1e-15  # of a residual, in units of the largest x
 _SLACK = 1e-14  # inner product, in units of all there are, up to which a constraint is kept

@@ -9,12 +9,12 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from gradtruce.gradients.buckets import Bucket, packed, unpacked
-from gradtruce.gradients.collectives import Group, can_reduce_scatter, summed
 from gradtruce.gradients.open_step import task_mask
-from gradtruce.gradients.ranks import Ranks, first_coordinates, require_agreement
+from gradtruce.gradients.parallel.buckets import Bucket, packed, unpacked
+from gradtruce.gradients.parallel.collectives import Group, can_reduce_scatter, summed
+from gradtruce.gradients.parallel.ranks import Ranks, first_coordinates, require_agreement
+from gradtruce.gradients.parallel.sketch import sketched
 from gradtruce.gradients.rows import Row
-from gradtruce.gradients.sketch import sketched
 
 
 @final

@@ -4,8 +4,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from gradtruce.gradients.faces import NOISE
-from gradtruce.gradients.simplex import dual_weights
+from gradtruce.gradients.solvers.faces import NOISE
+from gradtruce.gradients.solvers.simplex import dual_weights
 
 INACTIVE = 1e-12  # norm of a row in units of the largest, at or below which it says nothing
 

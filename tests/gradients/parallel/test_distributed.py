@@ -13,13 +13,14 @@ from torch import nn
 
 from gradtruce.balance import CAMEGrad
 from gradtruce.gradients import TaskGradients
-from tests.gradients.two_ranks import CASES, RANKS, balancer_names
-from tests.gradients.two_ranks_alike import WRAPS
+from tests.gradients.parallel.two_ranks import CASES, RANKS, balancer_names
+from tests.gradients.parallel.two_ranks_alike import WRAPS
 
 pytestmark = pytest.mark.skipif(
     not dist.is_available() or not dist.is_gloo_available(), reason="torch has no gloo"
 )
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
+RUN = "tests.gradients.parallel.run_two_ranks"
 FAMILIES = ("came_grad", "linear", "uncertainty_weighting")  # of rows, fixed, and loss-only
 
 
@@ -29,7 +30,13 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     folder = tmp_path_factory.mktemp("ranks")
     children = [
         subprocess.Popen(
-            [sys.executable, "-m", "tests.gradients.run_two_ranks", str(rank), str(folder)],
+            [
+                sys.executable,
+                "-m",
+                "tests.gradients.parallel.run_two_ranks",
+                str(rank),
+                str(folder),
+            ],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

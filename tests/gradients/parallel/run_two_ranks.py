@@ -1,4 +1,4 @@
-"""One of two processes: `python -m tests.gradients.run_two_ranks RANK FOLDER`."""
+"""One of two processes: `python -m tests.gradients.parallel.run_two_ranks RANK FOLDER`."""
 
 import json
 import os
@@ -11,8 +11,8 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from tests.gradients import two_ranks_alike, two_ranks_rules
-from tests.gradients.two_ranks import CASES, RANKS, SINGLE
+from tests.gradients.parallel import two_ranks_alike, two_ranks_rules
+from tests.gradients.parallel.two_ranks import CASES, RANKS, SINGLE
 
 ORDER = (two_ranks_alike, two_ranks_rules)  # imported for the cases that they register
 

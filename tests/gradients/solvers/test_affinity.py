@@ -7,7 +7,7 @@ import pytest
 import torch
 from sklearn.cluster import AffinityPropagation
 
-from gradtruce.gradients.affinity import affinity_propagation
+from gradtruce.gradients.solvers.affinity import affinity_propagation
 
 
 def expected(similarity: np.ndarray) -> list[list[int] | None]:

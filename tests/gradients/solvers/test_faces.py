@@ -1,6 +1,6 @@
 import torch
 
-from gradtruce.gradients.faces import all_faces, best_of_faces, face_optima, faces_of
+from gradtruce.gradients.solvers.faces import all_faces, best_of_faces, face_optima, faces_of
 
 F64 = torch.float64
 

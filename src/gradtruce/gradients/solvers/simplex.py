@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from gradtruce.gradients.faces import all_faces, best_of_faces
-from gradtruce.gradients.minnorm import nearest_points_optimum
+from gradtruce.gradients.solvers.faces import all_faces, best_of_faces
+from gradtruce.gradients.solvers.minnorm import nearest_points_optimum
 
 LARGEST_ENUMERATED = 8  # tasks up to which the optima of all 2^K − 1 faces are compared
 _EQUAL = 8e-16  # squared distance of two rows, as a share of their squares, at which they are one

@@ -6,9 +6,9 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from gradtruce.gradients.ranks import OneProcess, Ranks
-from gradtruce.gradients.replicas import Replicas
-from gradtruce.gradients.shards import Shards
+from gradtruce.gradients.parallel.ranks import OneProcess, Ranks
+from gradtruce.gradients.parallel.replicas import Replicas
+from gradtruce.gradients.parallel.shards import Shards
 
 
 def ranks_of(

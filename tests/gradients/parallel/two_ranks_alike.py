@@ -10,9 +10,10 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
-from gradtruce.gradients import TaskGradients, buckets, replicas
+from gradtruce.gradients import TaskGradients
 from gradtruce.gradients.balancer import Balancer
-from tests.gradients.two_ranks import (
+from gradtruce.gradients.parallel import buckets, replicas
+from tests.gradients.parallel.two_ranks import (
     RANKS,
     SPLIT,
     STEPS,

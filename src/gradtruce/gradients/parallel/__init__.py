@@ -1,0 +1,1 @@
+"""Several processes: replicas and shards of a model that act as one."""

@@ -1,0 +1,1 @@
+"""Small problems of K numbers that balancers share: cones, simplices, Newton, Adam."""
