@@ -82,7 +82,12 @@ def _capabilities() -> list[Check]:
         Check("BLEU, ROUGE-L", True, "built in"),
         Check("clinical F1, rules labeler", True, "built in"),
         Check("METEOR, CIDEr, CheXbert, RadGraph", False, "not in this version", False),
-        Check("several GPUs, fp16 scaler", False, "not in this version", False),
+        Check(
+            "gradtruce train on several GPUs or in fp16",
+            False,
+            "not in this version; the engine can",
+            False,
+        ),
     ]
 
 

@@ -19,6 +19,8 @@ from gradtruce.gradients.open_step import OpenStep, loss_vector
 from gradtruce.gradients.opening import Features, Opening
 from gradtruce.gradients.options import (
     is_of_rows,
+    needs_step,
+    require_backward,
     require_exact_rows,
     require_options,
     require_possible,
@@ -186,6 +188,11 @@ class TaskGradients:
         balancer.to(self._home)
         self._ranks.start((by_task, balancer.name, scope, every, sketch, seed, self._names))
 
+    @property
+    def needs_step(self) -> bool:
+        """Whether the balancer must be driven by `step` instead of `backward`."""
+        return needs_step(self._balancer)
+
     @overload
     def backward(
         self,
@@ -228,11 +235,7 @@ class TaskGradients:
             FloatingPointError: If a loss or gradient is not finite, here or in the step before.
             TypeError: If the balancer needs `step`.
         """
-        if isinstance(self._balancer, AfterStep | TaskSchedule):
-            raise TypeError(
-                f"balancer {self._balancer.name!r} must see losses again or update several times a "
-                "batch: call step(compute_losses, optimizer) in place of backward"
-            )
+        require_backward(self._balancer)
         return self._backward(losses, last=last, add=add, due=None, features=features)
 
     def step(

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from gradtruce.gradients.balancer import (
+    AfterStep,
     Balancer,
     FeatureReader,
     GradientNoise,
@@ -113,3 +114,21 @@ def require_seed(balancer: Balancer, seed: int | None) -> None:
     """
     if seed is None and isinstance(balancer, RowTransform | TaskSchedule | GradientNoise):
         raise ValueError(f"balancer {balancer.name!r} draws random numbers: give seed=")
+
+
+def needs_step(balancer: Balancer) -> bool:
+    """Return whether a balancer sees losses again, or updates several times a batch."""
+    return isinstance(balancer, AfterStep | TaskSchedule)
+
+
+def require_backward(balancer: Balancer) -> None:
+    """Refuse `backward` for a balancer that only `step` can drive.
+
+    Raises:
+        TypeError: If it is one.
+    """
+    if needs_step(balancer):
+        raise TypeError(
+            f"balancer {balancer.name!r} must see losses again or update several times a "
+            "batch: call step(compute_losses, optimizer) in place of backward"
+        )

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from gradtruce.data.batch import Batch
+from gradtruce.gradients.record import StepRecord
 from gradtruce.methods.base import model_inputs
 from gradtruce.training.assembly import TrainingParts
 from gradtruce.training.config import ClipConfig, TrainingConfig
@@ -35,6 +36,13 @@ class Stepper:
         self._parameters = [
             parameter for group in parts.optimizer.param_groups for parameter in group["params"]
         ]
+        if config.accumulation > 1 and parts.gradients.needs_step:
+            raise ValueError(
+                "training.accumulation must be 1: this balancer sees the losses of a batch again, "
+                f"which needs the batch in one piece, got {config.accumulation}"
+            )
+        self._step, self._norm, self._clipped = 0, 0.0, False
+        parts.optimizer.register_step_pre_hook(lambda *_: self._clip())
 
     def step(self, batches: Sequence[Batch], step: int) -> Record:
         """Update the parameters by the micro-batches of one step.
@@ -47,26 +55,37 @@ class Stepper:
             FloatingPointError: If a loss or gradient is not finite, naming task and step.
         """
         start = time.perf_counter()
+        self._step = step + 1
         method, rates = self._parts.method, self._set_rates(step)
         normalizers = _sum_counts([method.loss_counts(batch) for batch in batches])
-        *earlier, last = batches
-        for batch in earlier:
-            self._parts.gradients.backward(self._losses(batch, normalizers), last=False)
-        record = self._parts.gradients.backward(self._losses(last, normalizers))
-        norm, clipped = clip_gradients(self._parameters, self._config.clip)
-        if not math.isfinite(norm):
-            raise FloatingPointError(f"the gradient is not finite in step {step + 1}")
-        self._parts.optimizer.step()
-        self._parts.optimizer.zero_grad()
+        record = self._updated(batches, normalizers)
         for batch in batches:
             method.on_step_end(batch)
         return {
             **record.to_dict(),
-            "gradient_norm": norm,
-            "clipped": clipped,
+            "gradient_norm": self._norm,
+            "clipped": self._clipped,
             "learning_rates": rates,
             "seconds": time.perf_counter() - start,
         }
+
+    def _updated(self, batches: Sequence[Batch], normalizers: Mapping[str, Tensor]) -> StepRecord:
+        """Update the parameters, clipping first."""
+        gradients, optimizer = self._parts.gradients, self._parts.optimizer
+        *earlier, last = batches
+        if gradients.needs_step:
+            return gradients.step(lambda: self._losses(last, normalizers), optimizer)
+        for batch in earlier:
+            gradients.backward(self._losses(batch, normalizers), last=False)
+        record = gradients.backward(self._losses(last, normalizers))
+        optimizer.step()
+        optimizer.zero_grad()
+        return record
+
+    def _clip(self) -> None:
+        self._norm, self._clipped = clip_gradients(self._parameters, self._config.clip)
+        if not math.isfinite(self._norm):
+            raise FloatingPointError(f"the gradient is not finite in step {self._step}")
 
     def _losses(self, batch: Batch, normalizers: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         output = self._parts.method(**model_inputs(batch), normalizers=normalizers)
