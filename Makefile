@@ -36,7 +36,7 @@ test-oldest:     ## the engine's tests on the oldest torch it supports; pip brin
 		tests/balance tests/laws/test_balancers.py src/gradtruce/gradients src/gradtruce/balance
 
 bench-engine: setup  ## the engine beside its peers: benchmarks/results/engine.md; about 12 minutes alone on 2 cores
-	$(BIN)/python benchmarks/engine.py
+	$(BIN)/python -m benchmarks.engine
 
 check: setup     ## format, lint, types, layers, spelling, dead code, docs
 	$(BIN)/ruff format --check .

@@ -1,103 +1,256 @@
-"""What the engine adds to the backward passes: time as a ratio, and accuracy of the update.
+"""The engine beside its peers: time, memory and accuracy, as ratios in one run.
 
-    python benchmarks/engine.py [--tasks 2 4] [--repeats 15] [--batch 4]
+    python -m benchmarks.engine [--quick] [--tasks 2 3 4 8] [--seconds 90]
 
-Gramian, solve and combination are timed inside the step and divided by the K backward passes of the
-same step; the update is compared with Jᵀa of the same rows in float64.
+A model with a trunk of 20 M shared parameters, one report task and K − 1 classifiers. Every round
+runs each way from the batch to `.grad` once, in a new random order; a ratio is the median over the
+rounds of the ratio within a round, with a bootstrap interval of 95 %. Peak memory is VmHWM of a
+process that does nothing else (`benchmarks/peaks.py`). Writes engine.json and engine.md; measure
+on an idle machine.
 """
 
 import argparse
+import json
 import platform
+import random
 import statistics
+import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from gradtruce.balance import CAMEGrad
-from gradtruce.gradients.balancer import TaskStatistics
+import gradtruce as gt
+from benchmarks.engine_report import report
+from benchmarks.peaks import peaks
+from benchmarks.trunk import SMALL, Model, Size, random_batch
+from benchmarks.ways import BASE, FLOOR, OURS, RADIUS, SELDOM, WAYS, rows, ways_for
+from gradtruce.gradients.balancer import Balancer, TaskStatistics
 from gradtruce.gradients.combine import combine
 from gradtruce.gradients.gramian import gramian
-from gradtruce.gradients.rows import Row, RowStore
+
+PACKAGES = ("torch", "torchjd", "cvxpy", "numpy", "scipy")
 
 
-class Model(nn.Module):
-    """A transformer trunk of about 19 M parameters, and one small head a task."""
-
-    def __init__(self, tasks: int) -> None:
-        super().__init__()
-        layer = nn.TransformerEncoderLayer(512, 8, 2048, batch_first=True, dropout=0.0)
-        self.trunk = nn.TransformerEncoder(layer, 6, enable_nested_tensor=False)
-        self.heads = nn.ModuleList(nn.Linear(512, 32) for _ in range(tasks))
-
-    def forward(self, tokens: Tensor) -> list[Tensor]:
-        """Return one loss a task."""
-        features = self.trunk(tokens)
-        return [head(features).square().mean() for head in self.heads]
-
-
-def seconds(start: float) -> float:
-    """Return the time since a start."""
+def seconds(call: Callable[[], object]) -> float:
+    """Return how long a call takes."""
+    start = time.perf_counter()
+    call()
     return time.perf_counter() - start
 
 
-def exact_update(rows: list[Row], shared: list[int], a: Tensor) -> Tensor:
-    """Return Jᵀa in float64."""
-    parts = [sum(a[k] * row[i].double() for k, row in enumerate(rows)) for i in shared]
-    return torch.cat([part.flatten() for part in parts])
+def interval(values: list[float], draws: int = 2000) -> list[float]:
+    """Return the median and the ends of its bootstrap interval of 95 %."""
+    dice = random.Random(0)
+    medians = sorted(statistics.median(dice.choices(values, k=len(values))) for _ in range(draws))
+    return [statistics.median(values), medians[draws // 40], medians[-(draws // 40)]]
 
 
-def measure(tasks: int, repeats: int, batch: int) -> None:
-    """Print medians over the repeats, the first two left out."""
+def whole_steps(size: Size, tasks: int, budget: float) -> dict[str, Any]:
+    """Time every way from the batch to `.grad`, in shuffled rounds, until the budget is spent."""
+    dice, times = random.Random(tasks), {name: [] for name in ways_for(tasks)}
+    batch, running = random_batch(size, tasks), {}
+    for name in times:
+        torch.manual_seed(0)
+        model = Model(size, tasks)
+        running[name] = model, WAYS[name](model)
+    start = time.perf_counter()
+    for number in range(1000):
+        if number > 3 and time.perf_counter() - start > budget:
+            break
+        for name in dice.sample(list(times), len(times)):
+            model, step = running[name]
+            model.zero_grad()
+            spent = seconds(lambda step=step: step(batch)) / (4 if name == SELDOM else 1)
+            model.zero_grad()
+            if number:  # the first round warms up
+                times[name].append(spent)
+    return {
+        "rounds": len(times[BASE]),
+        "milliseconds": {name: 1e3 * statistics.median(values) for name, values in times.items()},
+        "of_floor": ratios(times, FLOOR),
+        "of_linear": ratios(times, BASE),
+        "of_ours": ratios(times, OURS),
+    }
+
+
+def ratios(times: dict[str, list[float]], base: str) -> dict[str, list[float]]:
+    """Return, for every way, its time in units of another's of the same round."""
+    return {
+        name: interval([t / unit for t, unit in zip(values, times[base], strict=True)])
+        for name, values in times.items()
+    }
+
+
+@contextmanager
+def backward_clock() -> Iterator[list[float]]:
+    """Collect how long every call of `torch.autograd.backward` takes."""
+    spent: list[float] = []
+    original = torch.autograd.backward
+
+    def timed(*arguments: Any, **options: Any) -> None:
+        start = time.perf_counter()
+        original(*arguments, **options)
+        spent.append(time.perf_counter() - start)
+
+    torch.autograd.backward = timed
+    try:
+        yield spent
+    finally:
+        torch.autograd.backward = original
+
+
+def parts(size: Size, tasks: int, repeats: int) -> dict[str, Any]:
+    """Time the parts of a step inside it, and compare its update with Jᵀa in float64.
+
+    "rest" is all that the engine does in `backward` apart from the backward passes, measured in the
+    engine itself; Gramian, solve and combination are measured on the rows of the same step.
+    """
     torch.manual_seed(0)
-    model = Model(tasks)
-    named = list(model.named_parameters())
-    shared = [i for i, (name, _) in enumerate(named) if name.startswith("trunk")]
-    count = sum(named[i][1].numel() for i in shared)
-    balancer, cpu = CAMEGrad(), torch.device("cpu")
-    times: dict[str, list[float]] = {"backward": [], "gramian": [], "solve": [], "combine": []}
+    model, batch = Model(size, tasks), random_batch(size, tasks)
+    shared, cpu = list(model.trunk.parameters()), torch.device("cpu")
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-9, foreach=True)
+    balancer, names = gt.CAGrad(RADIUS), [f"task {k}" for k in range(tasks)]
+    gradients = gt.TaskGradients(model, gt.CAGrad(RADIUS), tasks=names)
+    times: dict[str, list[float]] = {
+        name: [] for name in ("backward", "rest", "gramian", "solve", "combine", "adamw")
+    }
     error = 0.0
-    for _ in range(repeats + 2):
-        losses = model(torch.randn(batch, 64, 512))
-        store = RowStore([p for _, p in named], [n for n, _ in named], count=tasks)
+    for number in range(repeats + 2):
+        losses = dict(zip(names, model(batch)[1], strict=True))
+        with backward_clock() as passes:
+            all_of_it = seconds(lambda losses=losses: gradients.backward(losses))
+        found = [parameter.grad.clone() for parameter in shared]
+        spent = {"backward": sum(passes), "rest": all_of_it - sum(passes)}
+        spent["adamw"] = seconds(optimizer.step)
+        model.zero_grad()
+        kept = list(rows(shared, model(batch)[1]))
+        model.zero_grad()
         start = time.perf_counter()
-        for task, loss in enumerate(losses):
-            retain = task < tasks - 1
-            store.add(task, lambda loss=loss, retain=retain: loss.backward(retain_graph=retain))
-        times["backward"].append(seconds(start))
-        rows = [[row[i] for i in shared] for row in store.rows]
-        start = time.perf_counter()
-        G = gramian(rows, device=cpu)
-        times["gramian"].append(seconds(start))
+        G = gramian(kept, device=cpu)
+        spent["gramian"] = time.perf_counter() - start
         start = time.perf_counter()
         a = balancer.coefficients(TaskStatistics(G))
-        times["solve"].append(seconds(start))
-        wanted = exact_update(store.rows, shared, a)
+        spent["solve"] = time.perf_counter() - start
+        wanted = exact(kept, a)
         start = time.perf_counter()
-        update = [combine(column, a) for column in zip(*rows, strict=True)]
-        times["combine"].append(seconds(start))
-        found = torch.cat([g.flatten() for g in update if g is not None]).double()
-        error = max(error, float((found - wanted).norm() / wanted.norm()))
-    middle = {name: statistics.median(values[2:]) for name, values in times.items()}
-    added = sum(middle[name] for name in ("gramian", "solve", "combine"))
-    parts = ", ".join(f"{name} {1e3 * value:.2f} ms" for name, value in middle.items())
-    print(f"K={tasks}, {count / 1e6:.1f} M shared parameters, batch {batch}: {parts}")
-    share = 100 * added / middle["backward"]
-    print(f"  (gramian + solve + combine) / K backward passes: {share:.1f} %")
-    print(f"  update error against float64: {error:.1e}")
+        update = [combine(list(column), a) for column in zip(*kept, strict=True)]
+        spent["combine"] = time.perf_counter() - start
+        error = max(error, distance(update, wanted))
+        for name, value in spent.items():
+            if number > 1:
+                times[name].append(value)
+        del found
+    added = [sum(t) for t in zip(times["gramian"], times["solve"], times["combine"], strict=True)]
+    return {
+        "milliseconds": {name: 1e3 * statistics.median(values) for name, values in times.items()},
+        "share": interval([x / b for x, b in zip(added, times["backward"], strict=True)]),
+        "rest_share": interval(
+            [x / b for x, b in zip(times["rest"], times["backward"], strict=True)]
+        ),
+        "of_adamw": interval([x / b for x, b in zip(added, times["adamw"], strict=True)]),
+        "error": error,
+    }
+
+
+def exact(task_rows: list[list[Tensor]], a: Tensor) -> list[Tensor]:
+    """Return Jᵀa in float64."""
+    return [
+        torch.stack([a[k] * row.double() for k, row in enumerate(column)]).sum(0)
+        for column in zip(*task_rows, strict=True)
+    ]
+
+
+def distance(update: list[Tensor | None], wanted: list[Tensor]) -> float:
+    """Return ‖update − wanted‖/‖wanted‖."""
+    pairs = [(u.double(), w) for u, w in zip(update, wanted, strict=True) if u is not None]
+    squares = sum(float((u - w).square().sum()) for u, w in pairs)
+    return float((squares / sum(float(w.square().sum()) for _, w in pairs)) ** 0.5)
+
+
+def coefficient_times(repeats: int) -> dict[str, dict[str, float]]:
+    """Return the median milliseconds of the coefficients, by balancer and number of tasks."""
+    balancers: dict[str, Balancer] = {
+        "CAMEGrad": gt.CAMEGrad(),
+        "CAGrad": gt.CAGrad(),
+        "MGDA": gt.MGDA(),
+        "UPGrad": gt.UPGrad(),
+    }
+    found: dict[str, dict[str, float]] = {name: {} for name in balancers}
+    for tasks in range(2, 7):
+        J = torch.randn(tasks, tasks + 2, dtype=torch.float64)
+        step = TaskStatistics(J @ J.T)
+        for name, balancer in balancers.items():
+            solve = partial(balancer.coefficients, step)
+            found[name][str(tasks)] = 1e3 * statistics.median(
+                [seconds(solve) for _ in range(repeats)]
+            )
+    return found
+
+
+def machine() -> dict[str, Any]:
+    """Return what the numbers depend on."""
+    cpus = [
+        line.split(":", 1)[1].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    ]
+    return {
+        "processor": cpus[0] if cpus else platform.processor(),
+        "cores": len(cpus),
+        "threads": torch.get_num_threads(),
+        "allocator": f"{' '.join(platform.libc_ver())}, as it comes",
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in PACKAGES} | {"gradtruce": gt.__version__},
+    }
+
+
+def measure(options: argparse.Namespace, size: Size) -> dict[str, Any]:
+    """Run everything."""
+    model = Model(size, 2)
+    shared = sum(parameter.numel() for parameter in model.trunk.parameters())
+    result: dict[str, Any] = {
+        "schema": 1,
+        "command": " ".join(["python -m benchmarks.engine", *sys.argv[1:]]),
+        "is_quick": options.quick,
+        "machine": machine(),
+        "size": size._asdict() | {"shared_parameters": shared, "shared_mib": shared * 4 / 2**20},
+        "coefficients_ms": coefficient_times(5 if options.quick else 200),
+        "parts": {},
+        "steps": {},
+    }
+    del model
+    for tasks in options.tasks:
+        print(f"K = {tasks}", file=sys.stderr)
+        result["parts"][str(tasks)] = parts(size, tasks, 2 if options.quick else 5)
+        result["steps"][str(tasks)] = whole_steps(size, tasks, options.seconds)
+    result["peak_mib"] = peaks(options.tasks, is_quick=options.quick)
+    return result
 
 
 def main() -> None:
-    """Measure every number of tasks that was asked for."""
+    """Measure and write the two files, or answer a parent that asks for a peak."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--tasks", type=int, nargs="+", default=[2, 4])
-    parser.add_argument("--repeats", type=int, default=15)
-    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--tasks", type=int, nargs="+", default=[2, 3, 4, 8])
+    parser.add_argument("--seconds", type=float, default=90.0, help="of whole steps, for each K")
+    parser.add_argument("--quick", action="store_true", help="a tiny model, for tests")
+    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    print(f"torch {torch.__version__}, {platform.machine()}, one thread")
-    for tasks in options.tasks:
-        measure(tasks, options.repeats, options.batch)
+    size = SMALL if options.quick else Size()
+    if options.quick:
+        options.seconds = 0.0
+    result = measure(options, size)
+    options.output.mkdir(parents=True, exist_ok=True)
+    (options.output / "engine.json").write_text(json.dumps(result, indent=1) + "\n")
+    (options.output / "engine.md").write_text(report(result))
+    print(report(result))
 
 
 if __name__ == "__main__":

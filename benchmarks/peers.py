@@ -6,7 +6,7 @@ gradients, form the Gramian, and hand it to a general-purpose solver on the host
 absolute tolerances.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -38,39 +38,49 @@ def slsqp_coefficients(gramian: NDArray[np.float64], radius: float) -> NDArray[n
     return (mean + reach / (length + _BESIDE_NORM) * found) / (1 + radius**2)
 
 
-def flatten(gradients: Sequence[Tensor]) -> Tensor:
-    """Return all gradients of a task in one vector."""
-    return torch.cat([gradient.reshape(-1) for gradient in gradients])
-
-
 def write_back(update: Tensor, parameters: Sequence[nn.Parameter]) -> None:
     """Put the parts of a flat update into `.grad`."""
-    for part, parameter in zip(
-        update.split([p.numel() for p in parameters]), parameters, strict=True
-    ):
+    parts = update.split([parameter.numel() for parameter in parameters])
+    for part, parameter in zip(parts, parameters, strict=True):
         parameter.grad = part.view_as(parameter).clone()
 
 
-def official(task_gradients: Sequence[Sequence[Tensor]], radius: float = 0.4) -> Tensor:
-    """Return the update of the authors' way: columns of a (params, tasks) matrix, then SLSQP."""
-    flat = [flatten(gradients) for gradients in task_gradients]
-    columns = flat[0].new_zeros(len(flat[0]), len(flat))
-    for place, vector in enumerate(flat):
-        columns[:, place] = vector
+def official(task_gradients: Iterable[Sequence[Tensor]], tasks: int, radius: float = 0.4) -> Tensor:
+    """Return the update of the authors' way: columns of a (params, tasks) matrix, then SLSQP.
+
+    Args:
+        task_gradients: The gradients of one task after the other, which may be made on the way.
+        tasks: How many there are; the published code is written for 3.
+        radius: c.
+    """
+    columns = torch.empty(0)
+    for place, gradients in enumerate(task_gradients):
+        flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
+        columns = columns if place else flat.new_zeros(len(flat), tasks)
+        columns[:, place] = flat
     gramian = (columns.T @ columns).cpu().double().numpy()
     a = torch.tensor(slsqp_coefficients(gramian, radius), dtype=columns.dtype)
     return (columns * a.to(columns.device)).sum(1)
 
 
-def libmtl(task_gradients: Sequence[Sequence[Tensor]], radius: float = 0.4) -> Tensor:
-    """Return the update of LibMTL's way: rows of a (tasks, params) matrix that the host fills."""
-    rows = torch.zeros(len(task_gradients), sum(g.numel() for g in task_gradients[0]))
-    for row, gradients in zip(rows, task_gradients, strict=True):
-        done = 0
+def libmtl(task_gradients: Iterable[Sequence[Tensor]], tasks: int, radius: float = 0.4) -> Tensor:
+    """Return the update of LibMTL's way: rows of a (tasks, params) matrix, filled on the host.
+
+    Args:
+        task_gradients: The gradients of one task after the other, which may be made on the way.
+        tasks: How many there are.
+        radius: c.
+    """
+    rows, device = torch.empty(0), torch.device("cpu")
+    for place, gradients in enumerate(task_gradients):
+        numbers, device = sum(gradient.numel() for gradient in gradients), gradients[0].device
+        rows = rows if place else torch.zeros(tasks, numbers)
+        vector, done = torch.zeros(numbers), 0  # on the host whatever the device is
         for gradient in gradients:
-            row[done : done + gradient.numel()] = gradient.reshape(-1)
+            vector[done : done + gradient.numel()] = gradient.reshape(-1)
             done += gradient.numel()
-    rows = rows.to(task_gradients[0][0].device)
+        rows[place] = vector
+    rows = rows.to(device)
     gramian = (rows @ rows.T).cpu().double().numpy()
     a = torch.tensor(slsqp_coefficients(gramian, radius), dtype=rows.dtype)
-    return (a.to(rows.device).view(-1, 1) * rows).sum(0)
+    return (a.to(device).view(-1, 1) * rows).sum(0)
