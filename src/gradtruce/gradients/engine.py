@@ -1,6 +1,7 @@
 """The engine: from the losses of a step to `.grad`, by one backward pass a task."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import Any, Literal, final, overload
 
@@ -349,7 +350,8 @@ class TaskGradients:
             arrival, features, last=last, step=step, epoch=self.epoch
         )
         self._open = None
-        with gradients_aside(self._parameters):
+        undone = nullcontext() if opened.kept is None else opened.kept.back_on_errors()
+        with gradients_aside(self._parameters), undone:
             complete = partial(
                 self._updater.complete, opened.store, is_watched=opened.weighted is None
             )

@@ -1,5 +1,7 @@
 """The factor of a gradient scaler, and what a step that it skips must not leave behind."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import final
 
 import torch
@@ -72,6 +74,15 @@ class KeptState:
         self._balancer = balancer
         self._buffers = {name: buffer.clone() for name, buffer in balancer.named_buffers()}
         self._parameters = {name: p.detach().clone() for name, p in balancer.named_parameters()}
+
+    @contextmanager
+    def back_on_errors(self) -> Iterator[None]:
+        """Go back to what was remembered if an error comes out of the `with` block."""
+        try:
+            yield
+        except BaseException:
+            self.restore_unless(torch.tensor(False))
+            raise
 
     def restore_unless(self, finite: Bool[Tensor, ""]) -> None:
         """Go back to what was remembered where the flag is False, without reading it."""

@@ -311,13 +311,11 @@ class Updater:
         step: int,
         kept: KeptState | None,
     ) -> Bool[Tensor, ""]:
-        """Return the verdict on a step whose coefficients came first; undo them if it is bad."""
-        try:
-            finite = self._verdict(broken, combined, step)
-        except FloatingPointError:
-            if kept is not None:
-                kept.restore_unless(torch.zeros((), dtype=torch.bool, device=broken.device))
-            raise
+        """Return the verdict on a step whose coefficients came first; undo them if it is bad.
+
+        An error is left to the engine, which undoes them then.
+        """
+        finite = self._verdict(broken, combined, step)
         if kept is not None:
             kept.restore_unless(finite)
         return finite

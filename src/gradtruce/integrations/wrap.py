@@ -9,6 +9,7 @@ from torch.optim import Optimizer
 from gradtruce.gradients.balancer import Balancer
 from gradtruce.gradients.engine import TaskGradients
 from gradtruce.gradients.record import StepRecord
+from gradtruce.gradients.scaling import enabled_scaler, take
 from gradtruce.gradients.support import named_parameters, require_held
 
 
@@ -113,8 +114,7 @@ class WrappedOptimizer(Optimizer):
             return gradients.step(lambda: self._named(losses()), self.optimizer)
         gradients = self._of(task_weights, count=len(losses))
         record = gradients.backward(self._named(losses))
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        take(self.optimizer, enabled_scaler(self._options.get("scaler")))
         return record
 
     def zero_grad(self, set_to_none: bool = True) -> None:
