@@ -31,9 +31,9 @@ test-all: setup  ## the slow tests too
 test-oldest:     ## the engine's tests on the oldest torch it supports; pip brings that release
 	$(PYTHON) -m venv $(VENV)/oldest
 	$(VENV)/oldest/bin/python -m pip install --quiet "torch==2.6.*" "numpy<3" jaxtyping beartype \
-		hypothesis pytest pytest-randomly pytest-timeout scipy
-	PYTHONPATH=src $(VENV)/oldest/bin/python -m pytest -o filterwarnings= tests/gradients \
-		tests/balance tests/laws/test_balancers.py src/gradtruce/gradients src/gradtruce/balance
+		hypothesis pytest pytest-randomly pytest-timeout scipy scikit-learn
+	PYTHONPATH=src $(VENV)/oldest/bin/python -m pytest -o filterwarnings= \
+		-k "not fsdp and not hsdp and not sharded" tests/gradients tests/balance tests/laws/test_balancers.py src/gradtruce/gradients src/gradtruce/balance
 
 bench-engine: setup  ## the engine beside its peers: benchmarks/results/engine.md; about 12 minutes alone on 2 cores
 	$(BIN)/python -m benchmarks.engine

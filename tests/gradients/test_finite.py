@@ -1,8 +1,10 @@
+import copy
+
 import pytest
 import torch
 from torch import Tensor
 
-from gradtruce.balance import CAMEGrad, Linear
+from gradtruce.balance import CAMEGrad, GradNorm, Linear, UncertaintyWeighting
 from gradtruce.gradients import TaskGradients
 from gradtruce.gradients.balancer import Balancer
 from tests.gradients.toys import WEIGHTS, Noisy, TwoHeads, batch
@@ -78,3 +80,31 @@ def test_a_step_that_was_refused_does_not_count() -> None:
     with pytest.raises(FloatingPointError):
         engine.backward(broken_losses(model, "loss"))
     assert engine.backward(model(batch())).step == 1
+
+
+def fail(_: Tensor) -> None:
+    raise RuntimeError("out of memory")
+
+
+@pytest.mark.parametrize("kind", [CAMEGrad, UncertaintyWeighting, GradNorm])
+@pytest.mark.parametrize("add", [False, True])
+def test_a_backward_pass_that_fails_leaves_no_trace(kind: type[Balancer], add: bool) -> None:
+    model = TwoHeads()
+    engine = engine_of(model, kind())
+    engine.backward(model(batch()))
+    if not add:
+        model.zero_grad()
+    gradients = [None if p.grad is None else p.grad.clone() for p in model.parameters()]
+    before = copy.deepcopy(engine.state_dict())
+    losses = model(batch())
+    losses["findings"].register_hook(fail)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        engine.backward(losses, add=add)
+    for parameter, kept in zip(model.parameters(), gradients, strict=True):
+        assert (parameter.grad is None) == (kept is None)
+        assert kept is None or torch.equal(parameter.grad, kept)
+    after = engine.state_dict()
+    assert after["steps"] == before["steps"]
+    for name, value in after["balancer"].items():
+        assert torch.equal(value, before["balancer"][name]), name
+    assert engine.backward(model(batch()), add=add).step == 2

@@ -140,6 +140,8 @@ def test_only_known_tasks_may_be_expected() -> None:
         ValueError, match=r"no task is called 'quite'; known: report, findings, quiet"
     ):
         engine_of(TwoHeads()).expect_inactive({"quite"})
+    with pytest.raises(TypeError, match="must be a collection of tasks, got the text 'quiet'"):
+        engine_of(TwoHeads()).expect_inactive("quiet")
 
 
 def test_a_task_that_starts_late_joins_the_balance_in_its_first_step() -> None:

@@ -46,8 +46,10 @@ def test_a_line_is_the_record_and_what_was_added(tmp_path: Path) -> None:
     path = tmp_path / "steps.jsonl"
     record = records(1)[0]
     with Recorder(path) as recorder:
-        recorder.add(record, rate=torch.tensor(0.5), split="train", lost=float("nan"))
-    wanted = {"schema": 1, **record.to_dict(), "rate": 0.5, "split": "train", "lost": None}
+        several = torch.tensor([1.0, torch.inf])
+        recorder.add(record, rate=torch.tensor(0.5), split="train", lost=float("nan"), each=several)
+    extra = {"rate": 0.5, "split": "train", "lost": None, "each": [1.0, None]}
+    wanted = {"schema": 1, **record.to_dict(), **extra}
     assert lines(path) == [wanted]
 
 

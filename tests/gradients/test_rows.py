@@ -2,6 +2,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from gradtruce.balance import CAMEGrad, Linear
+from gradtruce.gradients import TaskGradients
+from gradtruce.gradients.balancer import Balancer
 from gradtruce.gradients.rows import RowStore, gradients_aside
 
 
@@ -82,3 +85,40 @@ def test_gradients_come_back_after_an_error() -> None:
     with pytest.raises(KeyError):
         fail()
     assert parameter.grad == 7
+
+
+class Added(nn.Module):
+    """Two parameters whose gradients autograd puts into one buffer, and two that meet a seed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Parameter(torch.randn(4)), nn.Parameter(torch.randn(2, 2))
+        self.bias, self.other = nn.Parameter(torch.randn(1)), nn.Parameter(torch.randn(1, 1))
+
+    def forward(self) -> dict[str, torch.Tensor]:
+        z = self.first[None] + self.second.view(1, 4)
+        constants = self.bias.view(()) + self.other.view(())
+        return {"report": z.square().sum() + constants, "findings": (2 * z).exp().sum() + constants}
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+@pytest.mark.parametrize("scale", [None, 8.0])
+@pytest.mark.parametrize("balancer", [CAMEGrad(), Linear()], ids=["rows", "sum"])
+def test_gradients_in_one_buffer_are_told_apart(
+    balancer: Balancer, scale: float | None, parts: int
+) -> None:
+    torch.manual_seed(0)
+    model = Added().double()
+    scaler = None if scale is None else torch.amp.GradScaler("cpu", init_scale=scale)
+    options = {"scope": "all", "clip_norm": 3.0, "clip_value": 1.5, "scaler": scaler}
+    engine = TaskGradients(model, balancer, weights={"report": 1.0, "findings": 4.0}, **options)
+    for part in range(parts):
+        record = engine.backward(model(), last=part == parts - 1)
+    losses = model()
+    total = sum(a * losses[task] for task, a in zip(record.tasks, record.coefficients, strict=True))
+    wanted = torch.autograd.grad(parts * total, list(model.parameters()))
+    norm = torch.cat([gradient.flatten() for gradient in wanted]).norm()
+    torch.testing.assert_close(record.total_norm, norm)
+    for parameter, gradient in zip(model.parameters(), wanted, strict=True):
+        clipped = (gradient * (3.0 / norm).clamp_max(1.0)).clamp(-1.5, 1.5)
+        torch.testing.assert_close(parameter.grad / (scale or 1.0), clipped)

@@ -148,3 +148,20 @@ def test_gradients_left_over_are_refused_and_zero_grad_empties_them() -> None:
         optimizer.step(losses_of(model))
     optimizer.zero_grad()
     optimizer.step(losses_of(model))
+
+
+@pytest.mark.parametrize("is_a_function", [False, True])
+def test_a_scaler_takes_the_step_and_changes_nothing(is_a_function: bool) -> None:
+    weights = []
+    for scaler in (None, torch.amp.GradScaler("cpu", init_scale=1024.0, growth_interval=2)):
+        torch.manual_seed(0)
+        model = TwoHeads().double()
+        inner = torch.optim.SGD(model.parameters(), lr=0.01)
+        optimizer = gt.wrap(inner, gt.CAMEGrad(), task_weights=[1.0, 4.0], scaler=scaler)
+        for seed in range(3):
+            give = lambda model=model, seed=seed: losses_of(model, seed)  # noqa: E731
+            optimizer.step(give if is_a_function else give())
+        weights.append([p.detach().clone() for p in model.parameters()])
+    assert scaler.get_scale() == 2048.0
+    for plain, scaled in zip(*weights, strict=True):
+        torch.testing.assert_close(scaled, plain, rtol=1e-12, atol=1e-15)

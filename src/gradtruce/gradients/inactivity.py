@@ -36,7 +36,10 @@ class Inactivity:
 
         Raises:
             ValueError: If there is no such task.
+            TypeError: If `names` is a single text.
         """
+        if isinstance(names, str):
+            raise TypeError(f"names must be a collection of tasks, got the text {names!r}")
         unknown = set(names) - set(self._tasks)
         if unknown:
             raise ValueError(f"no task is called {min(unknown)!r}; known: {', '.join(self._tasks)}")

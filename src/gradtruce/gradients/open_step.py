@@ -96,7 +96,8 @@ class OpenStep:
         self.present = sorted({*self.present, *losses})
 
     def _add_row(self, task: int, loss: Tensor, *, retain_graph: bool) -> None:
-        seed = None if self.scale is None else self.scale.to(loss.dtype)
+        # a copy, since a gradient may lie in its memory
+        seed = None if self.scale is None else self.scale.to(loss.dtype, copy=True)
         self.store.add(task, partial(backward_pass, [loss], [seed], retain_graph=retain_graph))
 
     def present_mask(self) -> Bool[Tensor, " tasks"]:

@@ -102,4 +102,6 @@ def _line(record: StepRecord, extra: Mapping[str, Extra]) -> dict[str, Any]:
 
 def _plain(value: Extra) -> Any:
     plain = value.tolist() if isinstance(value, Tensor) else value
+    if isinstance(plain, list):
+        return [_plain(each) for each in plain]
     return None if isinstance(plain, float) and not math.isfinite(plain) else plain

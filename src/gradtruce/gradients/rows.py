@@ -110,6 +110,7 @@ class RowStore:
         backward()
         for place, parameter in enumerate(self._parameters):
             gradients[place] = self._steal(place, parameter)
+        _separate(gradients)
 
     def _steal(self, place: int, parameter: nn.Parameter) -> Tensor | None:
         gradient = parameter.grad
@@ -129,6 +130,25 @@ class RowStore:
         return torch.empty_strided(
             gradient.shape, strides, dtype=gradient.dtype, device=gradient.device
         ).copy_(gradient)
+
+
+def _separate(row: Row) -> None:
+    """Copy gradients that lie in the memory of another one, since rows are changed in place.
+
+    Autograd gives `p[None] + q[None]` one buffer for both gradients.
+    """
+    spans = sorted(
+        (start := gradient.data_ptr(), start + gradient.numel() * gradient.element_size(), place)
+        for place, gradient in enumerate(row)
+        if gradient is not None
+    )
+    end = 0
+    for start, stop, place in spans:
+        gradient = row[place]
+        if start < end and gradient is not None:
+            row[place] = gradient.clone()
+        else:
+            end = stop
 
 
 def _same_layout(tensor: Tensor, strides: Sequence[int]) -> bool:

@@ -122,5 +122,5 @@ def _backward(
         seed = factors[task]
         if scale is not None:  # a broken loss must break the gradients, for the scaler to see
             seed = torch.where(loss.detach().isfinite(), seed * scale, torch.nan)
-        seeds.append(seed.to(loss.dtype))
+        seeds.append(seed.to(loss.dtype, copy=True))  # a gradient may lie in its memory
     backward_pass(list(losses.values()), seeds, inputs=inputs, retain_graph=retain_graph)
