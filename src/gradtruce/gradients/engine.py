@@ -15,6 +15,7 @@ from gradtruce.gradients.clipping import Clipping
 from gradtruce.gradients.counter import Draws
 from gradtruce.gradients.finite import Check, FiniteCheck
 from gradtruce.gradients.inactivity import Inactivity
+from gradtruce.gradients.kernels import KernelChoice, kernels_of
 from gradtruce.gradients.losses import admitted, none_active
 from gradtruce.gradients.open_step import OpenStep, loss_vector
 from gradtruce.gradients.opening import Features, Opening
@@ -86,6 +87,8 @@ class TaskGradients:
             pass of the weighted losses takes the last ones. Cheaper, and another method than 1.
         sketch: For DDP over slow links: size of random projections whose Gramian, right on average
             and off by about √(2/sketch), stands for the true one; see `Replicas`.
+        kernels: What measures and combines rows: "torch", or "triton" on a GPU, which has been
+            checked without one and never measured.
 
     Attributes:
         epoch: Set by the training loop, for balancers that ask for it.
@@ -123,6 +126,7 @@ class TaskGradients:
         clip_value: float | None = None,
         every: int = 1,
         sketch: int | None = None,
+        kernels: KernelChoice = "torch",
     ) -> None:
         require_supported(model, balancer)
         require_seed(balancer, seed)
@@ -169,6 +173,7 @@ class TaskGradients:
             generator=self._generator,
             sizes=[parameter.numel() for parameter in self._parameters],
             ranks=self._ranks,
+            kernels=kernels_of(kernels, self._device),
         )
         self._opening = Opening(
             updater=self._updater,

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gradtruce.gradients.blocks import block_gramians, gramian_by_reach
 from gradtruce.gradients.finite import not_finite
-from gradtruce.gradients.gramian import gramian
+from gradtruce.gradients.kernels import Kernels
 from gradtruce.gradients.parallel.ranks import Ranks
 from gradtruce.gradients.rows import Row
 
@@ -22,11 +22,13 @@ class Geometry:
 
     Attributes:
         ranks: The processes that hold the rows.
+        kernels: What multiplies rows.
         device: Of the gradients; `home` is where float64 is.
         scale: What a scaler has multiplied the rows with.
     """
 
     ranks: Ranks
+    kernels: Kernels
     device: torch.device
     home: torch.device
     scale: Float[Tensor, ""] | None
@@ -55,7 +57,7 @@ class Geometry:
 
     def _measure(self, rows: Sequence[Row], places: Sequence[int]) -> Tensor:
         seen = self.ranks.seen(rows, places)
-        return self.ranks.over_parts(gramian(seen, device=self.home))
+        return self.ranks.over_parts(self.kernels.gramian(seen, device=self.home))
 
     def _unscaled(self, products: Tensor) -> Tensor:
         return products if self.scale is None else products / self.scale.to(products).square()

@@ -19,10 +19,11 @@ from gradtruce.gradients.balancer import (
 )
 from gradtruce.gradients.blocks import blocks_of, mean_coefficients
 from gradtruce.gradients.clipping import Clipping
-from gradtruce.gradients.combine import combine, zero_unless
+from gradtruce.gradients.combine import zero_unless
 from gradtruce.gradients.counter import Draws
 from gradtruce.gradients.finite import FiniteCheck, not_finite
 from gradtruce.gradients.geometry import Geometry, of_active, places_of, select, there
+from gradtruce.gradients.kernels import Kernels
 from gradtruce.gradients.losses import Arrival
 from gradtruce.gradients.open_step import OpenStep, Seen, on_device, task_mask
 from gradtruce.gradients.parallel.ranks import Ranks
@@ -46,6 +47,7 @@ class Updater:
         device: Of the gradients.
         sizes: Numbers of every parameter.
         ranks: The processes that share the work.
+        kernels: What measures and combines the rows.
     """
 
     balancer: Balancer
@@ -58,6 +60,7 @@ class Updater:
     clipping: Clipping
     sizes: Sequence[int]
     ranks: Ranks
+    kernels: Kernels
 
     def coefficients(
         self,
@@ -213,7 +216,8 @@ class Updater:
         return present & ~(squares <= INACTIVE**2 * squares.amax())  # NaN goes through
 
     def _geometry(self, opened: OpenStep) -> Geometry:
-        return Geometry(self.ranks, self.device, self.static.device, opened.scale)
+        home = self.static.device
+        return Geometry(self.ranks, self.kernels, self.device, home, opened.scale)
 
     def _blocks(self, inside: Sequence[bool]) -> list[int] | None:
         """Return the block of each parameter in scope; one for all while the scope is not known."""
@@ -263,12 +267,10 @@ class Updater:
             a, others = a * factor, others * factor
         if blocks is None:
             a, blocks = a.unsqueeze(0), [0] * sum(inside)
-        scoped, apart = on_device(a, self.device).unbind(), on_device(others, self.device)
-        block = iter(blocks)
-        gradients: Row = []
-        for column, is_inside in zip(zip(*rows, strict=True), inside, strict=True):
-            gradients.append(combine(column, scoped[next(block)] if is_inside else apart))
-        return gradients
+        sets = on_device(torch.cat([a, others.unsqueeze(0)]), self.device)
+        block, last = iter(blocks), len(a)
+        chosen = [next(block) if is_inside else last for is_inside in inside]
+        return self.kernels.combined(zip(*rows, strict=True), sets, chosen)
 
     def _features(
         self,
