@@ -35,7 +35,8 @@ test-oldest:     ## the engine's tests on the oldest torch it supports; pip brin
 	PYTHONPATH=src $(VENV)/oldest/bin/python -m pytest -o filterwarnings= \
 		-k "not fsdp and not hsdp and not sharded" tests/gradients tests/balance tests/laws/test_balancers.py src/gradtruce/gradients src/gradtruce/balance
 
-bench-engine: setup  ## the engine beside its peers: benchmarks/results/engine.md; about 12 minutes alone on 2 cores
+bench-engine: setup  ## the engine beside its peers: benchmarks/results/engine.md; about 12 minutes alone
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[bench]"
 	$(BIN)/python -m benchmarks.engine
 
 check: setup     ## format, lint, types, layers, spelling, dead code, docs
