@@ -138,3 +138,23 @@ def test_predict_refuses_what_is_no_image(
     )
     assert str(tmp_path) in line
     assert not output.exists()
+
+
+@pytest.mark.parametrize("arguments", [[], ["prepare"]])
+def test_a_command_without_arguments_prints_its_help_as_help(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments) == 2
+    printed = capsys.readouterr().err
+    assert printed.startswith("Usage: gradtruce")
+    assert "\nCommands:\n" in printed
+
+
+def test_a_study_without_reference_is_named_with_its_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "p.jsonl"
+    path.write_text('{"id": "b", "reference": "", "generated": "x"}\n', encoding="utf-8")
+    line = complaint(["evaluate", str(path)], capsys)
+    assert "p.jsonl: study 'b' has no reference text" in line
+    assert not (tmp_path / "metrics.json").exists()

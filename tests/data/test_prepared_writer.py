@@ -160,3 +160,18 @@ def test_a_parent_that_is_a_file_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="could not write the prepared set"):
         writer_for(tmp_path / "file" / "set").__enter__()
+
+
+def test_a_disk_that_fills_while_shards_are_closed_leaves_nothing(
+    tmp_path, make_study, monkeypatch
+):
+    def full(_path):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("gradtruce.data.prepared_writer.file_sha256", full)
+    writer = writer_for(tmp_path / "set")
+    writer.__enter__()
+    fill(writer, make_study)
+    with pytest.raises(OSError, match=r"set: No space left on device; .* free some space"):
+        writer.__exit__(None, None, None)
+    assert list(tmp_path.iterdir()) == []

@@ -72,3 +72,14 @@ def test_options_leave_out_what_the_tokenizer_decides() -> None:
     for name in method_names():
         assert "width" in option_names(name)
         assert "vocab_size" not in option_names(name)
+
+
+def test_a_damaged_checkpoint_is_refused_in_one_line(tmp_path: Path) -> None:
+    build("r2gen", make_tokenizer(), SMALL["r2gen"]).save_pretrained(tmp_path)
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(ValueError, match="damaged weights"):
+        load(tmp_path)
+    (tmp_path / "config.json").write_text("{", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"config\.json: damaged"):
+        load(tmp_path)

@@ -48,3 +48,19 @@ def test_a_missing_checkpoint_is_an_error_with_its_path(tmp_path):
     (tmp_path / "best").mkdir()
     with pytest.raises(FileNotFoundError, match=r"only `checkpoints/last` can be resumed"):
         load_trainer(tmp_path / "best")
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut", b"\x80\x02 no pickle"])
+def test_a_damaged_trainer_file_is_named(tmp_path, content):
+    (tmp_path / "trainer.pt").write_bytes(content)
+    with pytest.raises(ValueError, match=r"trainer\.pt: damaged"):
+        load_trainer(tmp_path)
+
+
+def test_a_writer_that_fails_in_its_own_way_on_a_full_disk_names_the_checkpoint(tmp_path):
+    def fail_as_torch(_folder):
+        raise RuntimeError("PytorchStreamWriter failed writing file data/0")
+
+    with pytest.raises(OSError, match=r"last: the checkpoint could not be written .*free some"):
+        save_checkpoint(tmp_path / "last", [fail_as_torch])
+    assert list(tmp_path.iterdir()) == []

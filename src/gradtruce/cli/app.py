@@ -1,5 +1,6 @@
 """The commands put together, and errors turned into one line."""
 
+import errno
 import sys
 import traceback
 from collections.abc import Sequence
@@ -24,6 +25,9 @@ CLICK_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
 
 LATER = ("analyse", "build", "convert", "label", "study")
 """Commands that are planned but not in this version."""
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What the system says when a disk, a quota or a limit is full."""
 
 ORDER = ("demo", "prepare", "train", "predict", "evaluate", "report", "list", "doctor")
 
@@ -96,6 +100,9 @@ def run(arguments: Sequence[str]) -> int:
     try:
         status = command.main(args=list(arguments), prog_name="gradtruce", standalone_mode=False)
     except CLICK_ERROR as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # the message is the whole help
+            print(_help_of(error), file=sys.stderr)
+            return 2
         return _complain(_usage_message(error))
     except KeyboardInterrupt:
         return _complain("interrupted; nothing half-written was kept", status=130)
@@ -107,6 +114,9 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _message(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno in FULL:
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror}; free some space or write to another disk"
     if isinstance(error, OSError) and error.strerror and error.filename:
         return f"{error.filename}: {error.strerror}"
     return str(error) or type(error).__name__
@@ -116,6 +126,10 @@ def _usage_message(error: Any) -> str:
     context = getattr(error, "ctx", None)
     where = context.command_path if context is not None else "gradtruce"
     return f"{error.format_message()} (see {where} --help)"
+
+
+def _help_of(error: Any) -> str:
+    return str(error.format_message())
 
 
 def _complain(message: str, status: int = 2) -> int:

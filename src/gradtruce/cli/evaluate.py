@@ -46,7 +46,11 @@ def evaluate(
     if labeler != "rules":
         raise typer.BadParameter(f"no labeler is called '{labeler}'; known: rules")
     target = output if output is not None else predictions.with_name("metrics.json")
-    metrics = score(read_predictions(predictions), RulesLabeler(), resamples=resamples, seed=seed)
+    studies = read_predictions(predictions)
+    try:
+        metrics = score(studies, RulesLabeler(), resamples=resamples, seed=seed)
+    except ValueError as error:
+        raise ValueError(f"{predictions}: {error}") from error
     metrics.write(target)
     print_metrics(metrics)
     print(f"all scores with their protocols: {target}")

@@ -244,7 +244,7 @@ class _Shard:
         )
 
     def abandon(self) -> None:
-        with suppress(OSError):  # the disk may be full; the file goes anyway
+        with suppress(OSError, pa.ArrowException):  # full disk, or closed before; the file goes
             self._stream.close()
         with suppress(OSError):
             self._sink.close()

@@ -7,6 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from transformers import PreTrainedTokenizerFast
 
 from gradtruce.methods.r2gen import R2Gen, R2GenConfig
@@ -70,15 +71,23 @@ def load(folder: str | PathLike[str]) -> Method:
 
     Raises:
         FileNotFoundError: If the folder holds no saved model.
-        ValueError: If it holds another kind of model.
+        ValueError: If it holds another kind of model, or a damaged one.
     """
     path = Path(folder) / "config.json"
     if not path.is_file():
         raise FileNotFoundError(f"{folder} holds no saved model: config.json is not there")
-    kind = json.loads(path.read_text(encoding="utf-8")).get("model_type")
+    try:
+        kind = json.loads(path.read_text(encoding="utf-8")).get("model_type")
+    except ValueError as error:
+        raise ValueError(f"{path}: damaged, not JSON; take another checkpoint") from error
     for name, config_class in CONFIGS.items():
         if config_class.model_type == kind:
-            return METHODS[name].from_pretrained(folder)
+            try:
+                return METHODS[name].from_pretrained(folder)
+            except SafetensorError as error:
+                raise ValueError(
+                    f"{folder}: damaged weights ({error}); take another checkpoint"
+                ) from error
     raise ValueError(f"{path} is of a {kind!r} model; known methods: {', '.join(METHODS)}")
 
 

@@ -146,14 +146,20 @@ def build_balancer(config: BalanceConfig) -> Balancer:
     'came_grad'
     >>> build_balancer(BalanceConfig(name="linear", options={"radius": 0.5}))
     Traceback (most recent call last):
-    ValueError: balancer 'linear' has no option 'radius'; known: ...
+    ValueError: balancer 'linear' takes no options, got 'radius'
     """
     if config.name not in Balancer.known:
         known = list(Balancer.known)
         raise ValueError(f"no balancer is called {config.name!r}{suggestion(config.name, known)}")
     kind = Balancer.known[config.name]
-    known = [name for name in inspect.signature(kind).parameters if name != "kwargs"]
+    known = [
+        name
+        for name, parameter in inspect.signature(kind).parameters.items()
+        if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    ]
     for option in config.options:
+        if not known:
+            raise ValueError(f"balancer {config.name!r} takes no options, got {option!r}")
         if option not in known:
             raise ValueError(
                 f"balancer {config.name!r} has no option {option!r}{suggestion(option, known)}"

@@ -1,11 +1,13 @@
 """Checkpoints: folders that `from_pretrained` reads, written whole or not at all."""
 
+import pickle
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import torch
+from safetensors import SafetensorError
 
 TRAINER_FILE: Final = "trainer.pt"
 
@@ -39,6 +41,13 @@ def save_checkpoint(
             write(partial)
         if trainer is not None:
             torch.save(dict(trainer), partial / TRAINER_FILE)
+    except (RuntimeError, SafetensorError) as error:  # how torch and safetensors tell a full disk
+        shutil.rmtree(partial, ignore_errors=True)
+        reason = " ".join(str(error).split())
+        raise OSError(
+            f"{folder}: the checkpoint could not be written ({reason}); free some space or write "
+            "to another disk"
+        ) from error
     except BaseException:  # an interrupt must not leave a half either
         shutil.rmtree(partial, ignore_errors=True)
         raise
@@ -60,7 +69,10 @@ def recover(folder: Path) -> Path:
     if not folder.is_dir() and former.is_dir():
         former.rename(folder)
     if not folder.is_dir():
-        raise FileNotFoundError(f"{folder}: no such checkpoint; the run was stopped before one")
+        raise FileNotFoundError(
+            f"{folder}: no such checkpoint; the run was stopped before one: "
+            f"remove {folder.parent.parent} and train again"
+        )
     return folder
 
 
@@ -69,11 +81,15 @@ def load_trainer(folder: Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: If the checkpoint holds no such file.
+        ValueError: If the file is damaged.
     """
     path = folder / TRAINER_FILE
     if not path.is_file():
         raise FileNotFoundError(f"{path}: not there; only `checkpoints/last` can be resumed")
-    state: dict[str, Any] = torch.load(path, weights_only=True)
+    try:
+        state: dict[str, Any] = torch.load(path, weights_only=True)
+    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise ValueError(f"{path}: damaged, the run can't be resumed; train again") from error
     return state
 
 

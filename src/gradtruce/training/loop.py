@@ -120,7 +120,9 @@ def _test(
 def _check_folder(config: RunConfig, folder: Path, *, resume: bool) -> None:
     if not resume:
         if folder.exists():
-            raise FileExistsError(f"{folder} exists; resume it, remove it, or give another folder")
+            raise FileExistsError(
+                f"{folder} exists; resume it (--resume), remove it, or give another folder"
+            )
         return
     path = folder / "config.toml"
     if not path.is_file():
