@@ -179,6 +179,13 @@ def test_a_path_that_leaves_the_folder_is_never_followed(source):
         source.prepare()
 
 
+def test_a_split_without_a_study_is_refused(source):
+    source.content["val"] = []
+    source.write()
+    with pytest.raises(ValueError, match="split 'val': the annotation file lists no study of it"):
+        source.prepare()
+
+
 @pytest.mark.parametrize("content", ["{", "", "[" * 100_000, "7", "[]", '{"train": []}', "\udcff"])
 def test_a_file_of_another_form_is_refused(source, content):
     source.annotation.write_bytes(content.encode(errors="surrogateescape"))

@@ -105,7 +105,8 @@ def run(arguments: Sequence[str]) -> int:
             return 2
         return _complain(_usage_message(error))
     except KeyboardInterrupt:
-        return _complain("interrupted; nothing half-written was kept", status=130)
+        left = "a run goes on from its last checkpoint, where it had come to one"
+        return _complain(f"interrupted; {left}", status=130)
     except (ValueError, TypeError, OSError, ImportError, ArithmeticError) as error:
         if "--debug" in arguments:
             traceback.print_exc()

@@ -25,6 +25,7 @@ def list_names(
     if kind in (None, "presets"):
         found = [f"{kind}/{name}" for kind in PRESET_KINDS for name in preset_names(kind)]
         _print_table("presets", dict.fromkeys(sorted(found), ""))
+        print("each balance preset also as NAME-shared, on shared parameters alone")
 
 
 def _print_table(title: str, names: dict[str, str]) -> None:

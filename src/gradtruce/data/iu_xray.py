@@ -138,6 +138,8 @@ class IUXRay:
             ValueError: Naming the split and the folder of images.
         """
         for split in SPLITS:
+            if not self._listed(split):
+                raise ValueError(f"split {split!r}: the annotation file lists no study of it")
             if not self._with_images(split):
                 raise ValueError(
                     f"split {split!r}: none of its {self._listed(split):,} studies has an image "
