@@ -5,8 +5,8 @@
 A model with a trunk of 20 M shared parameters, one report task and K − 1 classifiers. Every round
 runs each way from the batch to `.grad` once, in a new random order; a ratio is the median over the
 rounds of the ratio within a round, with a bootstrap interval of 95 %. Peak memory is VmHWM of a
-process that does nothing else (`benchmarks/peaks.py`). Writes engine.json and engine.md; measure
-on an idle machine.
+process that does nothing else (`benchmarks/peaks.py`). Writes engine.json and engine.md. Measure on
+an idle machine.
 """
 
 import argparse
@@ -16,6 +16,7 @@ import random
 import statistics
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -107,56 +108,60 @@ def backward_clock() -> Iterator[list[float]]:
 
 
 def parts(size: Size, tasks: int, repeats: int) -> dict[str, Any]:
-    """Time the parts of a step inside it, and compare its update with Jᵀa in float64.
+    """Time the parts of a step, and compare the engine's update with Jᵀa in float64.
 
-    "rest" is all that the engine does in `backward` apart from the backward passes, measured in the
-    engine itself; Gramian, solve and combination are measured on the rows of the same step.
+    "rest" is all that `TaskGradients.backward` does outside the backward passes. Gramian, solve and
+    combination are those of the engine, run on the rows of the same batch.
     """
     torch.manual_seed(0)
     model, batch = Model(size, tasks), random_batch(size, tasks)
-    shared, cpu = list(model.trunk.parameters()), torch.device("cpu")
+    shared, names = list(model.trunk.parameters()), [f"task {k}" for k in range(tasks)]
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-9, foreach=True)
-    balancer, names = gt.CAGrad(RADIUS), [f"task {k}" for k in range(tasks)]
     gradients = gt.TaskGradients(model, gt.CAGrad(RADIUS), tasks=names)
-    times: dict[str, list[float]] = {
-        name: [] for name in ("backward", "rest", "gramian", "solve", "combine", "adamw")
-    }
+    times: dict[str, list[float]] = defaultdict(list)
     error = 0.0
-    for number in range(repeats + 2):
+    for number in range(repeats + 2):  # two to warm up
+        model.zero_grad()
         losses = dict(zip(names, model(batch)[1], strict=True))
         with backward_clock() as passes:
-            all_of_it = seconds(lambda losses=losses: gradients.backward(losses))
-        found = [parameter.grad.clone() for parameter in shared]
-        spent = {"backward": sum(passes), "rest": all_of_it - sum(passes)}
-        spent["adamw"] = seconds(optimizer.step)
+            start = time.perf_counter()
+            record = gradients.backward(losses)
+            whole = time.perf_counter() - start
+        found = [parameter.grad for parameter in shared]
         model.zero_grad()
         kept = list(rows(shared, model(batch)[1]))
-        model.zero_grad()
-        start = time.perf_counter()
-        G = gramian(kept, device=cpu)
-        spent["gramian"] = time.perf_counter() - start
-        start = time.perf_counter()
-        a = balancer.coefficients(TaskStatistics(G))
-        spent["solve"] = time.perf_counter() - start
-        wanted = exact(kept, a)
-        start = time.perf_counter()
-        update = [combine(list(column), a) for column in zip(*kept, strict=True)]
-        spent["combine"] = time.perf_counter() - start
-        error = max(error, distance(update, wanted))
+        wanted = exact(kept, record.coefficients)
+        error = max(error, distance(found, wanted))
+        for parameter, gradient in zip(shared, found, strict=True):
+            parameter.grad = gradient
+        spent = pieces(kept) | {"backward": sum(passes), "rest": whole - sum(passes)}
+        spent["adamw"] = seconds(optimizer.step)
         for name, value in spent.items():
             if number > 1:
                 times[name].append(value)
-        del found
-    added = [sum(t) for t in zip(times["gramian"], times["solve"], times["combine"], strict=True)]
+    times["added"] = [
+        sum(t) for t in zip(*(times[n] for n in ("gramian", "solve", "combine")), strict=True)
+    ]
     return {
         "milliseconds": {name: 1e3 * statistics.median(values) for name, values in times.items()},
-        "share": interval([x / b for x, b in zip(added, times["backward"], strict=True)]),
-        "rest_share": interval(
-            [x / b for x, b in zip(times["rest"], times["backward"], strict=True)]
-        ),
-        "of_adamw": interval([x / b for x, b in zip(added, times["adamw"], strict=True)]),
+        "share": ratios(times, "backward")["added"],
+        "rest_share": ratios(times, "backward")["rest"],
+        "of_adamw": ratios(times, "adamw")["added"],
         "error": error,
     }
+
+
+def pieces(kept: list[list[Tensor]]) -> dict[str, float]:
+    """Time Gramian, solve and combination, which writes into the first row."""
+    start = time.perf_counter()
+    G = gramian(kept, device=torch.device("cpu"))
+    measured = time.perf_counter()
+    a = gt.CAGrad(RADIUS).coefficients(TaskStatistics(G))
+    solved = time.perf_counter()
+    for column in zip(*kept, strict=True):
+        combine(list(column), a)
+    combined = time.perf_counter()
+    return {"gramian": measured - start, "solve": solved - measured, "combine": combined - solved}
 
 
 def exact(task_rows: list[list[Tensor]], a: Tensor) -> list[Tensor]:

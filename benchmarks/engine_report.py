@@ -116,7 +116,7 @@ def _steps(result: dict[str, Any]) -> str:
     text = (
         "From the batch to `.grad`, forward pass included, optimizer not. The floor is K backward "
         "passes and nothing else. TorchJD's defaults and autogram vectorise the backward passes; "
-        "torch has no rule for that for its fused attention on the processor and takes a loop.\n"
+        "for its fused attention on the processor torch has no rule for that, and loops.\n"
     )
     for tasks, steps in result["steps"].items():
         lines = [
