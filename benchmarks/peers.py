@@ -1,7 +1,7 @@
 """CAGrad as its authors' code and LibMTL compute it, re-stated from their specification.
 
-LibMTL's newest release on the package index, of 2021, runs on no torch of today, and the authors'
-code is a script for one data set, so neither can be installed and timed. Both flatten every task's
+LibMTL's release on the package index is of 2021, too old to be compared with, and the authors' code
+is made for single data sets, so neither can be installed and timed. Both flatten every task's
 gradients, form the Gramian, and hand it to a general-purpose solver on the host, SLSQP with its
 absolute tolerances.
 """

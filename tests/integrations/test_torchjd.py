@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 import gradtruce as gt
+import gradtruce.balance  # fills the list of known balancers
 from gradtruce.gradients.balancer import Balancer, TaskStatistics
 from gradtruce.integrations.torchjd import from_torchjd, to_torchjd
 from tests.gradients.toys import SignMask, TwoHeads, batch
@@ -131,6 +132,9 @@ def test_what_a_gramian_cannot_tell_is_refused() -> None:
         to_torchjd(gt.Linear(), weights=[1.0])
     with pytest.raises(TypeError, match="not a function of the Gramian alone"):
         to_torchjd(SignMask(), weights=[1.0, 1.0])
+    for reader in (gt.GradNorm(), gt.MGDA(normalise="loss"), gt.RotoGrad()):
+        with pytest.raises(TypeError, match="not a function of the Gramian alone"):
+            to_torchjd(reader, weights=[1.0, 1.0])
     with pytest.raises(ValueError, match="at least 0"):
         to_torchjd(gt.CAMEGrad(), weights=[1.0, -1.0])
     with pytest.raises(ValueError, match="of the 2 tasks"):
@@ -145,3 +149,16 @@ def test_the_state_of_the_weighting_makes_a_round_trip() -> None:
     second.load_state_dict(first.state_dict())
     assert second.steps == 1
     assert torch.equal(second.generator.get_state(), first.generator.get_state())
+
+
+@with_torchjd
+@pytest.mark.parametrize("name", sorted(gradtruce.balance.__all__))
+def test_every_balancer_is_either_a_weighting_or_refused(name: str) -> None:
+    kind = getattr(gradtruce.balance, name)
+    balancer = kind("cagrad") if name == "EMA" else kind()
+    if name in {"CAGrad", "CAMEGrad", "MGDA", "PCGrad", "UPGrad", "NashMTL", "EMA"}:
+        weighting = to_torchjd(balancer, weights=[1.0, 2.0, 1.0], seed=0)
+        assert weighting(GRAMIAN).isfinite().all()
+    elif balancer.needs in {"losses", "blocks"}:
+        with pytest.raises(TypeError, match="Gramian alone"):
+            to_torchjd(balancer, weights=[1.0, 2.0, 1.0], seed=0)

@@ -1,6 +1,7 @@
 """The interface of the authors' trainer, around any optimizer."""
 
 import copy
+from functools import partial
 
 import pytest
 import torch
@@ -48,6 +49,19 @@ def test_a_schedule_changes_the_optimizer_inside() -> None:
     assert inner.param_groups[0]["lr"] == optimizer.param_groups[0]["lr"] == 0.005
     assert optimizer.state is inner.state
     assert optimizer.defaults is inner.defaults
+
+
+@pytest.mark.parametrize("is_a_function", [True, False])
+def test_a_scaler_changes_no_update(is_a_function: bool) -> None:
+    scaler = torch.amp.GradScaler("cpu", init_scale=256.0)
+    plain_model, _, plain = setting(task_weights=[1.0, 4.0])
+    model, _, scaled = setting(task_weights=[1.0, 4.0], scaler=scaler)
+    for seed in range(2):
+        plain.step(losses_of(plain_model, seed))
+        losses = losses_of(model, seed)
+        scaled.step(partial(list, losses) if is_a_function else losses)
+    for one, other in zip(model.parameters(), plain_model.parameters(), strict=True):
+        torch.testing.assert_close(one, other)
 
 
 def test_weights_of_one_are_the_default() -> None:

@@ -1,6 +1,7 @@
 """TorchJD's weightings as balancers, and balancers as TorchJD's weightings."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 from functools import cache
 from importlib import import_module
 from types import ModuleType
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from gradtruce.gradients.balancer import (
     AfterStep,
     Balancer,
+    FeatureReader,
     GradientNoise,
     RowTransform,
     TaskSchedule,
@@ -67,17 +69,38 @@ def to_torchjd(
         TypeError: If the balancer reads losses or is more than coefficients.
         ValueError: If a weight is negative.
     """
-    if balancer.needs not in {"gramian", "norms"} or isinstance(
-        balancer, AfterStep | RowTransform | TaskSchedule | GradientNoise
-    ):
+    if not weights or any(weight < 0 for weight in weights):
+        raise ValueError(f"weights must be at least 0, one for each task, got {list(weights)}")
+    if not _is_of_the_gramian_alone(balancer, len(weights), seed):
         raise TypeError(
             f"balancer {balancer.name!r} is not a function of the Gramian alone, which is all that "
             "a weighting of TorchJD sees; use TaskGradients"
         )
-    if not weights or any(weight < 0 for weight in weights):
-        raise ValueError(f"weights must be at least 0, one for each task, got {list(weights)}")
     weighting: nn.Module = _weighting_class()(balancer, weights, seed)
     return weighting
+
+
+def _is_of_the_gramian_alone(balancer: Balancer, tasks: int, seed: int | None) -> bool:
+    """Return whether copies that see different losses over some steps give the same answers."""
+    more = AfterStep | RowTransform | TaskSchedule | GradientNoise | FeatureReader
+    if balancer.needs not in {"gramian", "norms"} or isinstance(balancer, more):
+        return False
+    G = torch.eye(tasks, dtype=torch.float64)
+    courses = torch.ones_like(G[0]), torch.linspace(0.5, 1.5, tasks, dtype=torch.float64)
+    answers = []
+    for course in courses:
+        copied, generator = deepcopy(balancer), _generator(seed)
+        copied.bind([f"task {k}" for k in range(tasks)])
+        steps = [
+            TaskStatistics(G, course**step, step=step, generator=generator) for step in range(1, 4)
+        ]
+        with torch.no_grad():
+            answers.append([copied.coefficients(step) for step in steps])
+    return all(torch.equal(one, other) for one, other in zip(*answers, strict=True))
+
+
+def _generator(seed: int | None) -> torch.Generator | None:
+    return None if seed is None else torch.Generator().manual_seed(seed)
 
 
 @final
@@ -124,7 +147,7 @@ def _weighting_class() -> Any:  # TorchJD's base class is known at run time only
             super().__init__()
             balancer.bind([f"task {k}" for k in range(len(weights))])
             self.balancer = balancer
-            self.generator = None if seed is None else torch.Generator().manual_seed(seed)
+            self.generator = _generator(seed)
             self.register_buffer("weights", torch.tensor(weights, dtype=torch.float64))
             self.steps = 0
 

@@ -28,8 +28,9 @@ def wrap(
         balancer: Such as `CAMEGrad()`.
         model: Gives parameters their names in messages, and is needed for a distributed model.
             Without it the parameters are those of the optimizer.
-        task_weights: λ of every loss, in order. If left out, the first `step` says them.
-        options: Further arguments of `TaskGradients`, such as `scope="all"`.
+        task_weights: λ of every loss, in order. If left out, the first `step` says them, which is
+            too late for a distributed or compiled model.
+        options: Further arguments of `TaskGradients`, such as `scope="all"` or `scaler=scaler`.
 
     Raises:
         TypeError: If optimizer or balancer are of another kind.
