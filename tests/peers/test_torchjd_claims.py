@@ -1,5 +1,7 @@
 """What our documentation says about TorchJD, shown on TorchJD 0.18."""
 
+from inspect import signature
+
 import pytest
 import torch
 from torch import Tensor
@@ -83,3 +85,9 @@ def test_the_sums_of_ours_are_means_of_theirs() -> None:
         torch.testing.assert_close(ours(getattr(gt, kind)(), J), J.sum(0))
     stationary = aggregation.CAGrad(c=0.0)(J)
     torch.testing.assert_close(stationary, J.mean(0), rtol=1e-4, atol=1e-4)
+
+
+def test_the_defaults_of_theirs_that_we_name() -> None:
+    scalarization = pytest.importorskip("torchjd.scalarization")
+    assert signature(aggregation.GradVac).parameters["beta"].default == 0.5
+    assert signature(scalarization.FAMO).parameters["weight_decay"].default == 1e-3
