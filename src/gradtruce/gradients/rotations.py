@@ -21,7 +21,9 @@ class Rotations(nn.Module):
     Heads and trunk see R_k as a constant; `RotoGrad` learns it, so it is a buffer, which no
     optimizer knows and every checkpoint of the model holds.
 
-    A compiled model breaks its graph here, because gradients are looked at while they pass. Keep it
+    A compiled model breaks its graph here, because gradients are looked at while they pass
+    (`torch.compiler.disable` by the name under which it loads the compiler when it is first used,
+    not with `import gradtruce`: that takes seconds). Keep it
     out of re-entrant activation checkpoints, which run it anew in each backward pass, so that no
     two tasks meet; the others (`use_reentrant=False`) are fine.
 
@@ -69,7 +71,7 @@ class Rotations(nn.Module):
         """Return tasks and sizes."""
         return f"tasks={self.tasks}, width={self.width}, rot_dim={self.rot_dim}, by={self.by!r}"
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]  # torch has no types for it
+    @torch._disable_dynamo  # type: ignore[attr-defined, untyped-decorator]  # not typed
     def forward(self, features: Float[Tensor, "*samples width"]) -> dict[str, Tensor]:
         """Return the rotated features for each task."""
         kept: Kept = [None] * len(self.tasks)
