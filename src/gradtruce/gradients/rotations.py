@@ -71,7 +71,7 @@ class Rotations(nn.Module):
         """Return tasks and sizes."""
         return f"tasks={self.tasks}, width={self.width}, rot_dim={self.rot_dim}, by={self.by!r}"
 
-    @torch._disable_dynamo  # type: ignore[attr-defined, untyped-decorator]  # not typed
+    @torch._disable_dynamo  # type: ignore[attr-defined]  # it is not exported
     def forward(self, features: Float[Tensor, "*samples width"]) -> dict[str, Tensor]:
         """Return the rotated features for each task."""
         kept: Kept = [None] * len(self.tasks)
