@@ -155,7 +155,7 @@ def test_validation_marks_the_best(tiny_config, tmp_path):
 
 
 def test_a_folder_that_exists_is_refused(tiny_config, tmp_path):
-    with pytest.raises(FileExistsError, match="exists; resume it .--resume., remove it"):
+    with pytest.raises(FileExistsError, match=r"exists; resume it \(--resume\), remove it"):
         train(tiny_config(), tmp_path)
     assert not list(tmp_path.iterdir())
 
