@@ -16,7 +16,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "gradtruce needs Python 3.11 or newer, found " + sys.version.split()[0])'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[rrg,dev,bench]"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[rrg,dev]"
 	touch $@
 
 demo: setup      ## phantom data, two trainings, one honest comparison: runs/demo/report.html
