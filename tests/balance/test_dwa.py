@@ -3,7 +3,7 @@ import torch
 
 from gradtruce.balance.dwa import DWA
 from gradtruce.gradients import TaskGradients
-from gradtruce.gradients.balancer import TaskStatistics
+from tests.balance.steps import step_of
 from tests.gradients.toys import WEIGHTS, TwoHeads, batch
 from tests.reference.dwa import dwa as reference
 
@@ -14,21 +14,6 @@ def bound(tasks: int = 3, **options: float) -> DWA:
     balancer = DWA(**options)
     balancer.bind([f"task {k}" for k in range(tasks)])
     return balancer
-
-
-def step_of(
-    losses: list[float],
-    epoch: int | None,
-    active: list[bool] | None = None,
-    weights: list[float] | None = None,
-) -> TaskStatistics:
-    return TaskStatistics(
-        torch.zeros(len(losses), len(losses), dtype=F64),
-        torch.tensor(losses, dtype=F64),
-        None if weights is None else torch.tensor(weights, dtype=F64),
-        None if active is None else torch.tensor(active),
-        epoch=epoch,
-    )
 
 
 @pytest.mark.parametrize("temperature", [0.5, 2.0])

@@ -1,10 +1,10 @@
 import pytest
 import torch
-from torch import Tensor
 
 from gradtruce.balance.famo import FAMO
 from gradtruce.gradients import TaskGradients
-from gradtruce.gradients.balancer import AfterStep, TaskStatistics
+from gradtruce.gradients.balancer import AfterStep
+from tests.balance.steps import step_of
 from tests.gradients.toys import WEIGHTS, TwoHeads, batch
 from tests.reference.famo import famo as reference
 
@@ -15,20 +15,6 @@ def bound(tasks: int = 3, **options: object) -> FAMO:
     balancer = FAMO(**options)  # type: ignore[arg-type]
     balancer.bind([f"task {k}" for k in range(tasks)])
     return balancer
-
-
-def step_of(
-    losses: list[float] | Tensor,
-    weights: list[float] | None = None,
-    active: list[bool] | None = None,
-) -> TaskStatistics:
-    now = torch.as_tensor(losses, dtype=F64)
-    return TaskStatistics(
-        torch.zeros(len(now), len(now), dtype=F64),
-        now,
-        None if weights is None else torch.tensor(weights, dtype=F64),
-        None if active is None else torch.tensor(active),
-    )
 
 
 @pytest.mark.parametrize("gamma", [0.0, 1e-3, 1e-2])
@@ -46,7 +32,7 @@ def test_it_agrees_with_autograd_of_the_log_losses(gamma: float) -> None:
 
 
 def test_the_coefficients_sum_to_one_and_go_with_the_inverse_loss() -> None:
-    a = bound().coefficients(step_of([1e-3, 1.0, 50.0], [1.0, 4.0, 2.0]))
+    a = bound().coefficients(step_of([1e-3, 1.0, 50.0], weights=[1.0, 4.0, 2.0]))
     torch.testing.assert_close(a.sum(), torch.ones((), dtype=F64))
     ratio = a * torch.tensor([1e-3 / 1, 1.0 / 4, 50.0 / 2], dtype=F64)
     torch.testing.assert_close(ratio, ratio[:1].expand(3), rtol=1e-4, atol=0.0)

@@ -1,9 +1,8 @@
 import pytest
 import torch
-from torch import Tensor
 
 from gradtruce.balance.nmt import NMT
-from gradtruce.gradients.balancer import TaskStatistics
+from tests.balance.steps import step_of
 from tests.reference.nmt import nmt as reference
 
 F64 = torch.float64
@@ -13,20 +12,6 @@ def bound(tasks: int, **options: object) -> NMT:
     balancer = NMT(**options)  # type: ignore[arg-type]
     balancer.bind([f"task {k}" for k in range(tasks)])
     return balancer
-
-
-def step_of(
-    losses: list[float] | Tensor,
-    active: list[bool] | None = None,
-    weights: list[float] | None = None,
-) -> TaskStatistics:
-    now = torch.as_tensor(losses, dtype=F64)
-    return TaskStatistics(
-        torch.zeros(len(now), len(now), dtype=F64),
-        now,
-        None if weights is None else torch.tensor(weights, dtype=F64),
-        None if active is None else torch.tensor(active),
-    )
 
 
 @pytest.mark.parametrize("tasks", [1, 2, 3, 5])
@@ -61,7 +46,7 @@ def test_an_absent_task_neither_holds_up_nor_moves() -> None:
     balancer = bound(3, stage_steps=1)
     balancer.coefficients(step_of([1.0, 1.0, 1.0]))
     before = {name: value[1].clone() for name, value in balancer.state_dict().items()}
-    a = balancer.coefficients(step_of([1.0, 0.0, 1.0], [True, False, True]))
+    a = balancer.coefficients(step_of([1.0, 0.0, 1.0], active=[True, False, True]))
     assert a[2] == 1.0
     assert all(value[1] == before[name] for name, value in balancer.state_dict().items())
     assert balancer.coefficients(step_of([1.0, 1.0, 1.0])).tolist() == [0.0, 1.0, 0.0]

@@ -1,9 +1,9 @@
 import pytest
 import torch
-from torch import Tensor
 
 from gradtruce.balance.stch import STCH
 from gradtruce.gradients.balancer import TaskStatistics
+from tests.balance.steps import step_of
 from tests.reference.stch import relative_stch
 from tests.reference.stch import stch as reference
 
@@ -16,22 +16,15 @@ def bound(tasks: int = 3, **options: object) -> STCH:
     return balancer
 
 
-def step_of(
-    losses: list[float] | Tensor, epoch: int | None = None, weights: list[float] | None = None
-) -> TaskStatistics:
-    given = None if weights is None else torch.tensor(weights, dtype=F64)
-    now = torch.as_tensor(losses, dtype=F64)
-    gramian = torch.zeros(len(now), len(now), dtype=F64)
-    return TaskStatistics(gramian, now, given, epoch=epoch)
-
-
 @pytest.mark.parametrize("mu", [0.05, 1.0, 20.0])
 def test_it_is_the_gradient_of_the_scalarization(mu: float) -> None:
     generator = torch.Generator().manual_seed(0)
     weights, ideal = [0.2, 0.5, 0.3], {"task 0": -1.0, "task 2": 0.2}
     for _ in range(20):
         losses = torch.randn(3, generator=generator, dtype=F64)
-        found = bound(smoothing=mu, ideal_losses=ideal).coefficients(step_of(losses, None, weights))
+        found = bound(smoothing=mu, ideal_losses=ideal).coefficients(
+            step_of(losses, weights=weights)
+        )
         z, lambda_ = torch.tensor([-1.0, 0.0, 0.2], dtype=F64), torch.tensor(weights, dtype=F64)
         torch.testing.assert_close(found, reference(losses, lambda_, z, mu=mu))
 

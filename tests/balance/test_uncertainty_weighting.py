@@ -3,7 +3,7 @@ import torch
 
 from gradtruce.balance.uncertainty_weighting import UncertaintyWeighting
 from gradtruce.gradients import TaskGradients
-from gradtruce.gradients.balancer import TaskStatistics
+from tests.balance.steps import step_of
 from tests.gradients.toys import WEIGHTS, TwoHeads, batch
 from tests.reference.uncertainty_weighting import uncertainty_weighting as reference
 
@@ -17,26 +17,22 @@ def bound(tasks: tuple[str, ...] = TASKS, **options: object) -> UncertaintyWeigh
     return balancer
 
 
-def step_of(losses: list[float], weights: list[float] | None = None) -> TaskStatistics:
-    given = None if weights is None else torch.tensor(weights, dtype=F64)
-    K = len(losses)
-    return TaskStatistics(torch.zeros(K, K).double(), torch.tensor(losses, dtype=F64), given)
-
-
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
 def test_it_agrees_with_the_objective_differentiated_by_autograd(scale: float) -> None:
     generator = torch.Generator().manual_seed(0)
     losses = scale * torch.rand(60, 3, generator=generator, dtype=F64) + 0.1 * scale
     lambda_, c = torch.tensor([1.0, 4.0, 0.5], dtype=F64), torch.tensor([0.5, 1.0, 0.5], dtype=F64)
     balancer = bound(classification=["b"], learning_rate=0.05)
-    found = [balancer.coefficients(step_of(now.tolist(), lambda_.tolist())) for now in losses]
+    found = [
+        balancer.coefficients(step_of(now.tolist(), weights=lambda_.tolist())) for now in losses
+    ]
     wanted = reference(losses, c, lambda_, lr=0.05)
     torch.testing.assert_close(torch.stack(found), wanted, rtol=1e-9, atol=1e-12)
 
 
 def test_in_the_long_run_a_weight_is_that_of_the_task_over_twice_the_loss() -> None:
     balancer = bound(classification=["c"], learning_rate=0.05)
-    step = step_of([0.2, 1.0, 5.0], [1.0, 2.0, 3.0])
+    step = step_of([0.2, 1.0, 5.0], weights=[1.0, 2.0, 3.0])
     for _ in range(2000):
         a = balancer.coefficients(step)
     wanted = torch.tensor([1 / 0.4, 2 / 2, 3 / 10], dtype=F64)

@@ -1,6 +1,5 @@
 """CAME-Grad: rectify the mean direction, enhance its magnitude, fuse with the joint gradient."""
 
-import math
 from typing import final
 
 import torch
@@ -8,7 +7,13 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from gradtruce.gradients.balancer import Balancer, TaskStatistics
-from gradtruce.gradients.solvers.rectification import norm, rectify, significant
+from gradtruce.gradients.solvers.rectification import (
+    fuse,
+    norm,
+    rectify,
+    require_stages,
+    significant,
+)
 
 
 @final
@@ -68,10 +73,9 @@ class CAMEGrad(
         max_gain: float = 10.0,
     ) -> None:
         super().__init__()
-        _require(0 <= radius < math.inf, "radius must be at least 0", radius)
-        _require(0 < gain < math.inf, "gain must be above 0", gain)
-        _require(0 <= fusion <= 1, "fusion must be from 0 to 1", fusion)
-        _require(max_gain > 0, "max_gain must be above 0", max_gain)
+        require_stages(radius, gain, fusion)
+        if not max_gain > 0:
+            raise ValueError(f"max_gain must be above 0, got {max_gain}")
         self.radius, self.gain, self.fusion = radius, gain, fusion
         self.fold_weights, self.max_gain = fold_weights, max_gain
         self.register_buffer("gain_capped", torch.tensor(False), persistent=False)
@@ -124,23 +128,3 @@ def enhance(
     capped = ratio > cap
     ratio = torch.where(capped | (length == 0), cap, ratio)
     return gain * ratio.unsqueeze(-1) * direction, capped
-
-
-def fuse(
-    direction: Float[Tensor, "*blocks tasks"],
-    joint: Float[Tensor, "*#blocks tasks"],
-    fusion: float,
-) -> Float[Tensor, "*blocks tasks"]:
-    """Return stage 3: (1 − ν)·direction + ν·joint.
-
-    CAME-Grad passes κλ as `joint`. Leaving out stage 2 is `fuse(rectified, λ, ν)`.
-
-    >>> fuse(torch.tensor([1.0, 3.0]), torch.tensor([1.0, 1.0]), 0.5)
-    tensor([1., 2.])
-    """
-    return (1 - fusion) * direction + fusion * joint
-
-
-def _require(holds: bool, message: str, found: float) -> None:
-    if not holds:
-        raise ValueError(f"{message}, got {found}")

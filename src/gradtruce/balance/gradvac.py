@@ -9,6 +9,7 @@ from torch import Tensor
 
 from gradtruce.gradients.balancer import Balancer, TaskStatistics
 from gradtruce.gradients.prefixes import blocks_by_prefix
+from gradtruce.gradients.solvers.orders import random_orders
 from gradtruce.gradients.solvers.rectification import significant
 
 _STEEPEST = 0.999  # largest cosine aimed at: a right angle is turned to it by 22 times ‖v‖
@@ -82,7 +83,7 @@ class GradVac(
             ValueError: If there are three tasks or more and no seed was given.
         """
         weights, G = step.weights.to(torch.float64), step.gramian.to(torch.float64)
-        orders = _orders(len(weights), step.generator).to(G.device, non_blocking=True)
+        orders = random_orders(len(weights), step.generator, G.device, of="GradVac")
         present = self.targets[: len(G)] if G.dim() > 2 else self.targets[0]
         active = step.active & significant(G)
         rows, seen = vaccinate(G, present, orders, active)
@@ -132,15 +133,3 @@ def vaccinate(
         seen = torch.where(meets, cosine, seen)
         rows = rows + torch.where(meets & (cosine < aim), gained, 0.0)
     return rows, seen
-
-
-def _orders(tasks: int, generator: torch.Generator | None) -> Int[Tensor, "tasks tasks"]:
-    """Return a random order for each task; any order for two."""
-    if tasks <= 2:
-        return torch.arange(tasks).expand(tasks, tasks)
-    if generator is None:
-        raise ValueError("GradVac draws an order from three tasks on: give TaskGradients a seed=")
-    draws = torch.rand(
-        tasks, tasks, dtype=torch.float64, generator=generator, device=generator.device
-    )
-    return draws.argsort(-1)

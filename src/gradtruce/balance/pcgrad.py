@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from gradtruce.gradients.balancer import Balancer, TaskStatistics
+from gradtruce.gradients.solvers.orders import random_orders
 from gradtruce.gradients.solvers.rectification import significant
 
 
@@ -47,7 +48,7 @@ class PCGrad(
         weights = step.weights.to(torch.float64)
         gramian = step.gramian.to(torch.float64)
         active = step.active & significant(gramian * weights.outer(weights))
-        orders = _orders(weights, step.generator)
+        orders = random_orders(len(weights), step.generator, gramian.device, of="PCGrad")
         projected = surgery(gramian, orders, active)
         own = (weights * active).unsqueeze(-2)
         return torch.where(active, (own @ projected).squeeze(-2), weights)
@@ -79,17 +80,3 @@ def surgery(
         share = (rows @ gramian) / squares  # ⟨v_i, g_j⟩/‖g_j‖²
         rows = rows - torch.where(met & meets, share.clamp_max(0.0), 0.0)
     return rows
-
-
-def _orders(
-    weights: Float[Tensor, " tasks"], generator: torch.Generator | None
-) -> Int[Tensor, "tasks tasks"]:
-    """Return a random order for each task, where the weights are; any order for two."""
-    tasks = len(weights)
-    if tasks <= 2:
-        return torch.arange(tasks, device=weights.device).expand(tasks, tasks)
-    if generator is None:
-        raise ValueError("PCGrad draws an order from three tasks on: give TaskGradients a seed=")
-    device = generator.device
-    draws = torch.rand(tasks, tasks, dtype=torch.float64, generator=generator, device=device)
-    return draws.argsort(-1).to(weights.device)

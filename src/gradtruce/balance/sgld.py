@@ -10,7 +10,14 @@ from torch import Tensor
 
 from gradtruce.gradients.balancer import Balancer, TaskStatistics
 from gradtruce.gradients.counter import Draws
-from gradtruce.gradients.solvers.rectification import norm, rectify, significant
+from gradtruce.gradients.solvers.adam import require_rate
+from gradtruce.gradients.solvers.rectification import (
+    fuse,
+    norm,
+    rectify,
+    require_stages,
+    significant,
+)
 
 KINDS: Final = ("energy", "temperature")
 
@@ -70,12 +77,12 @@ class SGLD(
         learning_rate: float = 1e-4,
     ) -> None:
         super().__init__()
-        _require(0 <= radius < math.inf, "radius must be at least 0", radius)
-        _require(0 < gain < math.inf, "gain must be above 0", gain)
-        _require(0 <= fusion <= 1, "fusion must be from 0 to 1", fusion)
-        _require(noise in KINDS, "noise must be 'energy' or 'temperature'", noise)
-        _require(0 <= temperature < math.inf, "temperature must be at least 0", temperature)
-        _require(0 < learning_rate < math.inf, "learning_rate must be above 0", learning_rate)
+        require_stages(radius, gain, fusion)
+        if noise not in KINDS:
+            raise ValueError(f"noise must be 'energy' or 'temperature', got {noise!r}")
+        if not 0 <= temperature < math.inf:
+            raise ValueError(f"temperature must be at least 0, got {temperature}")
+        require_rate(learning_rate)
         self.radius, self.gain, self.fusion, self.noise = radius, gain, fusion, noise
         self.temperature, self.learning_rate = temperature, learning_rate
         excess = torch.zeros((), dtype=torch.float64)
@@ -90,7 +97,7 @@ class SGLD(
         direction, self.stationary = rectify(gramian, self.radius, active)
         wanted = self.gain * norm(gramian, joint.expand_as(direction))
         self.excess = (wanted.square() - norm(gramian, direction).square()).clamp_min(0.0)
-        fused = (1 - self.fusion) * direction + self.fusion * self.gain * joint
+        fused = fuse(direction, self.gain * joint, self.fusion)
         return torch.where(active, fused, weights)
 
     def add(self, gradients: Sequence[Tensor | None], draws: Draws, scale: float | Tensor) -> None:
@@ -111,8 +118,3 @@ class SGLD(
     def flags(self) -> dict[str, Bool[Tensor, ""]]:
         """Return whether the direction fell back on the mean."""
         return {"stationary": self.stationary.any()}
-
-
-def _require(holds: bool, message: str, found: object) -> None:
-    if not holds:
-        raise ValueError(f"{message}, got {found!r}")

@@ -31,9 +31,8 @@ from gradtruce.gradients.record import StepRecord
 from gradtruce.gradients.rows import Row, RowStore
 from gradtruce.gradients.scaling import KeptState
 from gradtruce.gradients.scope import Scope, is_read_after
+from gradtruce.gradients.solvers.rectification import significant
 from gradtruce.gradients.weighted_pass import WeightedPass
-
-INACTIVE = 1e-12  # norm of a row in units of the largest, at or below which its task is inactive
 
 
 @final
@@ -212,8 +211,7 @@ class Updater:
     ) -> Bool[Tensor, " tasks"]:
         if self.balancer.needs == "losses":  # there, rows are looked at but change nothing
             return present
-        squares = products.diagonal()
-        return present & ~(squares <= INACTIVE**2 * squares.amax())  # NaN goes through
+        return present & significant(products)
 
     def _geometry(self, opened: OpenStep) -> Geometry:
         home = self.static.device

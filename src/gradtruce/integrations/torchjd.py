@@ -20,7 +20,7 @@ from gradtruce.gradients.balancer import (
     TaskSchedule,
     TaskStatistics,
 )
-from gradtruce.gradients.update import INACTIVE
+from gradtruce.gradients.solvers.rectification import significant
 
 
 def from_torchjd(weighting: nn.Module) -> Balancer:
@@ -159,8 +159,7 @@ def _weighting_class() -> Any:  # TorchJD's base class is known at run time only
                     f"the Gramian must be of the {len(self.weights)} tasks that have weights, got "
                     f"shape {tuple(G.shape)}"
                 )
-            squares = G.diagonal()
-            active = ~(squares <= INACTIVE**2 * squares.amax())
+            active = significant(G)
             G = G.masked_fill(~(active & active.unsqueeze(-1)), 0.0)
             step = TaskStatistics(
                 G, weights=self.weights, active=active, step=self.steps, generator=self.generator

@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from gradtruce.gradients.solvers.faces import subsets
 from gradtruce.gradients.solvers.simplex import LARGEST_ENUMERATED
 
 _ROUNDING = 1e-15  # of a residual, in units of the largest x
@@ -82,8 +83,7 @@ def _supports(
     Float[Tensor, "supports tasks tasks"],
 ]:
     """Return all sets of tasks, their pairs, and ones on the diagonal for the tasks outside."""
-    number = torch.arange(2**tasks, device=device)
-    members = ((number.unsqueeze(-1) >> torch.arange(tasks, device=device)) & 1).bool()
+    members = subsets(tasks, device)
     pairs = members.unsqueeze(-1) & members.unsqueeze(-2)
     return members, pairs, torch.diag_embed((~members).to(torch.float64))
 

@@ -51,8 +51,18 @@ def all_faces(tasks: int, device: torch.device) -> Faces:
             [False,  True],
             [ True,  True]])
     """
-    number = torch.arange(1, 2**tasks, device=device)
-    return faces_of(((number.unsqueeze(-1) >> torch.arange(tasks, device=device)) & 1).bool())
+    return faces_of(subsets(tasks, device)[1:])
+
+
+def subsets(tasks: int, device: torch.device) -> Bool[Tensor, "subsets tasks"]:
+    """Return all sets of tasks, the empty one first.
+
+    >>> subsets(1, torch.device("cpu"))
+    tensor([[False],
+            [ True]])
+    """
+    number = torch.arange(2**tasks, device=device)
+    return ((number.unsqueeze(-1) >> torch.arange(tasks, device=device)) & 1).bool()
 
 
 def best_of_faces(

@@ -1,4 +1,6 @@
-"""Conflict-averse rectification in coefficients: stage 1 of CAME-Grad, and all of CAGrad."""
+"""Stages of conflict-averse methods in coefficients: CAGrad, CAME-Grad and its ablation."""
+
+import math
 
 import torch
 from jaxtyping import Bool, Float
@@ -54,6 +56,21 @@ def rectify(
     return mean + step.unsqueeze(-1) * w, stationary
 
 
+def fuse(
+    direction: Float[Tensor, "*blocks tasks"],
+    joint: Float[Tensor, "*#blocks tasks"],
+    fusion: float,
+) -> Float[Tensor, "*blocks tasks"]:
+    """Return stage 3: (1 − ν)·direction + ν·joint.
+
+    CAME-Grad passes κλ as `joint`. Leaving out stage 2 is `fuse(rectified, λ, ν)`.
+
+    >>> fuse(torch.tensor([1.0, 3.0]), torch.tensor([1.0, 1.0]), 0.5)
+    tensor([1., 2.])
+    """
+    return (1 - fusion) * direction + fusion * joint
+
+
 def norm(
     gramian: Float[Tensor, "*blocks tasks tasks"], coefficients: Float[Tensor, "*blocks tasks"]
 ) -> Float[Tensor, "*blocks"]:
@@ -64,3 +81,21 @@ def norm(
     """
     products = (gramian @ coefficients.unsqueeze(-1)).squeeze(-1)
     return (coefficients * products).sum(-1).clamp_min(0.0).sqrt()
+
+
+def require_stages(radius: float, gain: float, fusion: float) -> None:
+    """Refuse a radius, gain or fusion out of its range.
+
+    Raises:
+        ValueError: If one is.
+
+    >>> require_stages(0.5, 1.5, 2.0)
+    Traceback (most recent call last):
+    ValueError: fusion must be from 0 to 1, got 2.0
+    """
+    if not 0 <= radius < math.inf:
+        raise ValueError(f"radius must be at least 0, got {radius}")
+    if not 0 < gain < math.inf:
+        raise ValueError(f"gain must be above 0, got {gain}")
+    if not 0 <= fusion <= 1:
+        raise ValueError(f"fusion must be from 0 to 1, got {fusion}")

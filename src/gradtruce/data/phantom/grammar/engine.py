@@ -7,6 +7,7 @@ word of the context). An alternative whose slots cannot all be filled is never c
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from string import Formatter
 from typing import Any, Final, final
 
@@ -48,7 +49,7 @@ class Grammar:
 
     def choose(self, count: int, rng: np.random.Generator) -> int:
         """Return an index below `count`, chosen as an alternative is."""
-        return pick(np.arange(1, count + 1, dtype=np.float64) ** -self._exponent, rng)
+        return pick(_zipf(count, self._exponent), rng)
 
     def write(self, symbol: str, context: Mapping[str, str], rng: np.random.Generator) -> str:
         """Return one text for the symbol.
@@ -76,6 +77,11 @@ def pick(weights: np.ndarray, rng: np.random.Generator) -> int:
     1
     """
     return int(np.searchsorted(np.cumsum(weights), rng.random() * weights.sum(), side="right"))
+
+
+@cache
+def _zipf(count: int, exponent: float) -> np.ndarray:
+    return np.arange(1, count + 1, dtype=np.float64) ** -exponent
 
 
 def _parse(text: str) -> tuple[tuple[str, str], ...]:
