@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -12,6 +13,17 @@ from torch import Tensor
 
 WRAPPERS = ("state_dict", "model")
 """Keys under which checkpoints keep their tensors beside other things."""
+
+
+_SCALARS: Any = [
+    (np.float64(0).__reduce__()[0], "numpy.core.multiarray.scalar"),
+    np.float64(0).__reduce__()[0],
+    np.dtype,
+    np.dtypes.Float32DType,
+    np.dtypes.Float64DType,
+    np.dtypes.Int64DType,
+]
+"""A NumPy number, as which trainers save their best score; of these only the number is read."""
 
 
 def read_state(path: str | Path) -> dict[str, Tensor]:
@@ -55,7 +67,8 @@ def _safetensors(path: Path) -> Any:  # what a file holds
 
 def _torch_file(path: Path) -> Any:  # what a file holds
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(_SCALARS):
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ValueError(
             f"{path}: not a torch file, damaged, or one that holds Python objects besides tensors, "
