@@ -45,18 +45,6 @@ def with_view(batch: Batch, place: int, content: float) -> Batch:
     return replace(batch, pixel_values=torch.stack(views, 1), view_mask=torch.stack(mask, 1))
 
 
-def part(batch: Batch, start: int, stop: int) -> Batch:
-    return replace(
-        batch,
-        ids=batch.ids[start:stop],
-        reports=batch.reports[start:stop],
-        pixel_values=batch.pixel_values[start:stop],
-        view_mask=batch.view_mask[start:stop],
-        input_ids=batch.input_ids[start:stop],
-        labels=batch.labels[start:stop],
-    )
-
-
 def test_every_method_is_here_under_its_own_name(name: str) -> None:
     assert set(method_names()) <= set(VARIANTS)
     assert METHODS[method_of(name)].method_name == method_of(name)
@@ -110,7 +98,7 @@ def test_every_parameter_is_in_exactly_one_group(name: str) -> None:
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_unequal_parts_give_the_gradients_of_the_whole_batch(name: str, ranks: int) -> None:
     method, batch = make_method(name), make_batch(studies=5)
-    parts = [part(batch, 0, 1), part(batch, 1, 5)]
+    parts = [batch.part(slice(0, 1)), batch.part(slice(1, 5))]
     totals = {
         task: sum(method.loss_counts(each)[task] for each in parts) / ranks
         for task in method.loss_counts(batch)
@@ -162,7 +150,7 @@ def test_a_study_with_one_view_is_the_same_beside_a_study_with_two(name: str) ->
     method, batch = make_method(name), make_batch(studies=2)
     mask = torch.tensor([[True, True], [True, False]])
     together = method(**model_inputs(replace(batch, view_mask=mask)))
-    alone = part(batch, 1, 2)
+    alone = batch.part(slice(1, 2))
     alone = replace(alone, pixel_values=alone.pixel_values[:, :1], view_mask=alone.view_mask[:, :1])
     torch.testing.assert_close(together.logits[1:], method(**model_inputs(alone)).logits, **EXACT)
 

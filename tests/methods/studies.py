@@ -13,25 +13,29 @@ from gradtruce.methods.registry import Method, build
 WORDS = 23
 SPECIAL = ("<pad>", "<bos>", "<eos>", "<unk>")
 
+_SMALL: dict[str, Any] = {
+    "backbone": "compact",
+    "backbone_widths": [8, 16],
+    "backbone_depths": [1, 1],
+    "width": 16,
+    "heads": 2,
+    "layers": 2,
+    "hidden": 16,
+    "dropout": 0.0,
+    "visual_dropout": 0.0,
+}
+
 SMALL: dict[str, dict[str, Any]] = {
-    "r2gen": {
-        "backbone": "compact",
-        "backbone_widths": [8, 16],
-        "backbone_depths": [1, 1],
-        "width": 16,
-        "heads": 2,
-        "layers": 2,
-        "hidden": 16,
-        "dropout": 0.0,
-        "visual_dropout": 0.0,
-    }
+    "r2gen": _SMALL,
+    "r2gen_cmn": _SMALL | {"memory_slots": 24, "memory_read": 5},
 }
 """Options that make each method small and, without dropout, a function of its input."""
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "r2gen": {},
     "r2gen, no memory": {"memory_slots": 0},
-    "r2gen, positions and findings token": {"visual_positions": True, "findings_token": True},
+    "r2gen, positions and findings token": {"visual_positions": "grid", "findings_token": True},
+    "r2gen_cmn": {},
 }
 """The methods by name, and variants of them: options on top of the small ones."""
 
@@ -54,7 +58,8 @@ def make_tokenizer(words: int = WORDS) -> PreTrainedTokenizerFast:
 def make_method(name: str, **options: Any) -> Method:
     """Return a small method, or variant of one, in double precision."""
     method, chosen = method_of(name), VARIANTS.get(name, {}) | options
-    return build(method, make_tokenizer(), SMALL[method] | chosen).double()
+    model = build(method, make_tokenizer(), SMALL[method] | chosen)
+    return model.double()
 
 
 def method_of(variant: str) -> str:
@@ -88,4 +93,5 @@ def make_batch(
         view_mask=torch.ones(studies, views, dtype=torch.bool),
         input_ids=torch.from_numpy(ids),
         labels=torch.from_numpy(labels).to(dtype),
+        clusters=torch.arange(studies) % 2,
     )

@@ -36,6 +36,7 @@ CATALOGUE: Final[dict[str, dict[str, str]]] = {
     },
     "methods": {
         "r2gen": "R2Gen: relational memory and memory-driven layer norm, with a findings head",
+        "r2gen_cmn": "R2GenCMN: a memory that images and words share, with a findings head",
     },
     "data sets": {
         "phantom": "Synthetic chest radiograph studies of which everything is known",

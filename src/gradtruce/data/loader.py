@@ -1,6 +1,6 @@
 """From a split of a prepared set to batches, in an order that depends on seed and epoch alone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import final
 
 import numpy as np
@@ -42,6 +42,7 @@ class Loader:
         drop_last: Whether an incomplete last batch is left out.
         seed: Of order and augmentation.
         max_views: Places for views; a study's first frontal and first lateral view come first.
+        clusters: Cluster of a report by study id, for `Batch.clusters`; -1 where it has none.
         limit: Takes only the first so many studies of the split.
         cache_bytes: Resized views that are kept in memory, in bytes; the rest is decoded anew.
 
@@ -80,6 +81,7 @@ class Loader:
         drop_last: bool = False,
         seed: int = 0,
         max_views: int = 2,
+        clusters: Mapping[str, int] | None = None,
         limit: int | None = None,
         cache_bytes: int = CACHE_BYTES,
     ) -> None:
@@ -101,6 +103,9 @@ class Loader:
         self.references = tuple(clean(report, cleaning) for report in split.reports[: self.studies])
         self._tokens = [encode(tokenizer, text, max_tokens) for text in self.references]
         self._labels = torch.from_numpy(split.labels)
+        self._clusters: Tensor | None = None
+        if clusters is not None:
+            self._clusters = torch.tensor([clusters.get(study, -1) for study in split.ids])
         self._augmentation, self._max_views = augmentation, max_views
         self._batch_size, self._shuffle, self._drop_last = batch_size, shuffle, drop_last
         self._seed, self._epoch = seed, 0
@@ -135,6 +140,7 @@ class Loader:
             view_mask=view_mask,
             input_ids=_padded([self._tokens[study] for study in studies]),
             labels=self._labels[studies],
+            clusters=None if self._clusters is None else self._clusters[studies],
         )
 
     def _draw(self, study: int, epoch: int) -> _Fitted:

@@ -6,7 +6,7 @@ to the losses: compilation, DDP, FSDP2, checkpointing and trainers all hook it.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -31,6 +31,8 @@ class TaskSpec:
         needs: Fields of the batch that must be there besides images and tokens.
         start_epoch: First epoch, from 0, in which the task is active.
         reach: Modules, by dotted name, whose parameters its gradient reaches, and no others.
+        is_batch_coupled: Its loss compares the studies of a batch with each other. Split over
+            micro-batches or ranks it is another loss, and a batch of one study has none.
     """
 
     name: str
@@ -39,6 +41,7 @@ class TaskSpec:
     needs: frozenset[str] = frozenset()
     start_epoch: int = 0
     reach: frozenset[str] = frozenset()
+    is_batch_coupled: bool = False
 
 
 @dataclass
@@ -103,6 +106,7 @@ class ReportMethod(ABC):
         view_mask: Bool[Tensor, "batch views"],
         input_ids: Int[Tensor, "batch tokens"],
         labels: Float[Tensor, "batch observations"] | None = None,
+        clusters: Int[Tensor, " batch"] | None = None,
         normalizers: Mapping[str, Tensor] | None = None,
     ) -> ReportOutput:
         """Return the losses of all tasks that have targets.
@@ -111,7 +115,8 @@ class ReportMethod(ABC):
             pixel_values: Normalised images.
             view_mask: False where a view is absent; an absent view changes nothing.
             input_ids: bos, report, eos, pad.
-            labels: 1, 0, -1 or NaN for each observation; `None` leaves the findings task out.
+            labels: 1, 0, -1 or NaN for each observation; `None` leaves out tasks that need them.
+            clusters: Cluster of each report, -1 where it has none; `None` as with labels.
             normalizers: For every task whose loss is a mean, the count it is divided by: the global
                 count over all micro-batches and ranks, divided by the number of ranks. `None` takes
                 the local count, right for one rank and one micro-batch only.
@@ -140,8 +145,12 @@ class ReportMethod(ABC):
         """Return all trainable parameters, each once, as "backbone" and "rest"."""
 
     @abstractmethod
-    def on_step_end(self, batch: Batch) -> None:
-        """Update queues and momentum copies, once after each optimizer step."""
+    def on_step_end(self, batches: Sequence[Batch]) -> None:
+        """Update queues and momentum copies, once after each optimizer step.
+
+        Args:
+            batches: The micro-batches of the step.
+        """
 
     @abstractmethod
     def on_epoch_end(self, validation: Mapping[str, float]) -> None:
@@ -150,9 +159,20 @@ class ReportMethod(ABC):
 
 def model_inputs(batch: Batch) -> dict[str, torch.Tensor]:
     """Return the keyword arguments of `forward` that a batch holds."""
-    return {
+    inputs = {
         "pixel_values": batch.pixel_values,
         "view_mask": batch.view_mask,
         "input_ids": batch.input_ids,
         "labels": batch.labels,
     }
+    return inputs if batch.clusters is None else inputs | {"clusters": batch.clusters}
+
+
+def waiting_tasks(tasks: Collection[TaskSpec], epoch: int) -> frozenset[str]:
+    """Return the tasks that start in a later epoch; a training loop leaves out their losses.
+
+    >>> late = TaskSpec("contrast", 0.2, "auxiliary", start_epoch=2)
+    >>> sorted(waiting_tasks([late], epoch=1)), sorted(waiting_tasks([late], epoch=2))
+    (['contrast'], [])
+    """
+    return frozenset(task.name for task in tasks if epoch < task.start_epoch)

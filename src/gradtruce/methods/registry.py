@@ -5,36 +5,38 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from safetensors import SafetensorError
-from transformers import PreTrainedTokenizerFast
+from transformers import PreTrainedConfig, PreTrainedTokenizerFast
 
-from gradtruce.methods.r2gen import R2Gen, R2GenConfig
+from gradtruce.methods.blocks.pretrained import PretrainedMethod
+from gradtruce.methods.r2gen import R2Gen
+from gradtruce.methods.r2gen_cmn import R2GenCMN
 from gradtruce.naming import suggestion
 
-Method = R2Gen
-"""Any registered method; a union once there are several."""
+Method = PretrainedMethod
+"""Any registered method."""
 
-METHODS: dict[str, type[Method]] = {R2Gen.method_name: R2Gen}
-CONFIGS: dict[str, type[R2GenConfig]] = {R2Gen.method_name: R2GenConfig}
+METHODS: dict[str, type[Method]] = {kind.method_name: kind for kind in (R2Gen, R2GenCMN)}
+CONFIGS: dict[str, type[PreTrainedConfig]] = {
+    name: cast(type[PreTrainedConfig], kind.config_class) for name, kind in METHODS.items()
+}
 
 _NOT_OPTIONS = (
     "vocab_size",
     "pad_token_id",
     "bos_token_id",
     "eos_token_id",
-    "is_encoder_decoder",
-    "model_type",
 )
-"""Fields that come from the tokenizer or never change."""
+"""Fields that come from the tokenizer."""
 
 
 def method_names() -> tuple[str, ...]:
     """Return the names of all methods.
 
     >>> method_names()
-    ('r2gen',)
+    ('r2gen', 'r2gen_cmn')
     """
     return tuple(METHODS)
 
@@ -53,7 +55,7 @@ def build(name: str, tokenizer: PreTrainedTokenizerFast, options: Mapping[str, A
     """
     config_class = CONFIGS[_known(name, METHODS, "method")]
     _check_options(name, options)
-    ids = {
+    ids: dict[str, Any] = {
         "pad_token_id": tokenizer.pad_token_id,
         "bos_token_id": tokenizer.bos_token_id,
         "eos_token_id": tokenizer.eos_token_id,
@@ -61,7 +63,8 @@ def build(name: str, tokenizer: PreTrainedTokenizerFast, options: Mapping[str, A
     missing = [key.removesuffix("_id") for key, value in ids.items() if value is None]
     if missing:
         raise ValueError(f"the tokenizer must have a {' and a '.join(missing)}")
-    model = METHODS[name](config_class(**options, **ids, vocab_size=len(tokenizer)))
+    fields_of_tokenizer = ids | {"vocab_size": len(tokenizer)}
+    model = METHODS[name](config_class(**options, **fields_of_tokenizer))
     model.tokenizer = tokenizer
     return model
 
@@ -98,11 +101,11 @@ def option_names(name: str) -> tuple[str, ...]:
     ('backbone', 'backbone_widths')
     """
     config_class = CONFIGS[_known(name, METHODS, "method")]
-    own = config_class.__annotations__
+    theirs = {item.name for item in fields(PreTrainedConfig)}
     return tuple(
         item.name
         for item in fields(config_class)
-        if item.name in own and item.name not in _NOT_OPTIONS
+        if item.name not in theirs and item.name not in _NOT_OPTIONS
     )
 
 

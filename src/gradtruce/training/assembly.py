@@ -1,6 +1,7 @@
 """From a configuration to the parts of a run: data, method, optimizer, engine."""
 
 import inspect
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -8,6 +9,7 @@ import torch
 from transformers import PreTrainedTokenizerFast
 
 import gradtruce.balance  # noqa: F401 # registers the balancers
+from gradtruce.data.cluster_file import ClusterFile
 from gradtruce.data.loader import Loader
 from gradtruce.data.prepared import PreparedDataset
 from gradtruce.data.text import clean
@@ -47,13 +49,15 @@ def load_data(config: RunConfig) -> DataParts:
 
     Raises:
         FileNotFoundError: If there is no prepared set.
-        ValueError: If it is damaged, or has fewer studies than a batch.
+        ValueError: If it is damaged, or has fewer studies than a batch, or the file of clusters
+            does not know its training studies.
     """
     data, training = config.data, config.training
     dataset = PreparedDataset.open(data.path)
     reports = (clean(report, data.cleaning) for report in dataset.split("train").reports)
     tokenizer = build_tokenizer(reports, data.min_frequency)
     processor = ImageProcessor(size=data.image_size)
+    clusters = _clusters(data, dataset)
 
     def loader(split: str, **options: Any) -> Loader:  # keyword arguments of the loader
         return Loader(
@@ -64,6 +68,7 @@ def load_data(config: RunConfig) -> DataParts:
             max_tokens=data.max_tokens,
             cleaning=data.cleaning,
             max_views=data.views,
+            clusters=clusters,
             seed=training.seed,
             **options,
         )
@@ -71,6 +76,14 @@ def load_data(config: RunConfig) -> DataParts:
     train = loader("train", augmentation=_augmentation(data), shuffle=True, drop_last=True)
     val = loader("val", limit=training.validation.studies)
     return DataParts(dataset, tokenizer, processor, train, val, loader("test"))
+
+
+def _clusters(data: DataConfig, dataset: PreparedDataset) -> Mapping[str, int] | None:
+    if data.clusters is None:
+        return None
+    file = ClusterFile.read(data.clusters)
+    file.require(dataset.split("train").ids)
+    return file.clusters
 
 
 def _augmentation(data: DataConfig) -> Augmentation | None:
@@ -205,9 +218,14 @@ def build_optimizer(config: TrainingConfig, method: Method) -> torch.optim.Optim
         {"params": parameters, "lr": rates[name], "peak": rates[name], "name": name}
         for name, parameters in method.parameter_groups().items()
     ]
+    options: dict[str, Any] = {  # keyword arguments of the optimizer
+        "weight_decay": config.weight_decay,
+        "betas": config.betas,
+        "eps": config.epsilon,
+    }
     if config.optimizer == "adamw":
-        return torch.optim.AdamW(groups, weight_decay=config.weight_decay)
-    return torch.optim.Adam(groups, weight_decay=config.weight_decay, amsgrad=True)
+        return torch.optim.AdamW(groups, **options)
+    return torch.optim.Adam(groups, **options, amsgrad=True)
 
 
 def on_device(method: Method) -> Method:

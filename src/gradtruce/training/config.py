@@ -8,6 +8,7 @@ from gradtruce.training.presets import balance_preset, lay_over_preset, method_p
 
 Positive = Annotated[int, Field(gt=0)]
 NotNegative = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 Options = dict[str, Any]  # of a method or a balancer, checked where it is made
@@ -29,6 +30,7 @@ class DataConfig(_Table):
         views: Most views of a study that are used, the frontal one first.
         cleaning: How report text is cleaned: "clean", or "r2gen" as the published code does.
         max_tokens: Most tokens of a report, begin and end included; longer ones are cut.
+        clusters: File of report clusters, for the methods that need them; none where not given.
         min_frequency: How often a word must occur in the training reports to be known.
         augmentation: "none", "crop" (random crop), or "r2gen" (random crop and mirroring, which
             exchanges left and right while the report keeps them).
@@ -43,6 +45,7 @@ class DataConfig(_Table):
     cleaning: Literal["clean", "r2gen"] = "clean"
     max_tokens: Annotated[int, Field(gt=2)] = 60
     min_frequency: Positive = 3
+    clusters: str | None = None
     augmentation: Literal["none", "crop", "r2gen"] = "none"
 
 
@@ -195,6 +198,8 @@ class TrainingConfig(_Table):
         optimizer: "adamw", or "adam_amsgrad" (Adam with L2 penalty, as R2Gen has it).
         learning_rate: Peak rates of backbone and rest.
         weight_decay: Decoupled for "adamw", an L2 penalty for "adam_amsgrad".
+        betas: Decay of the means of gradients and of their squares, of both optimizers.
+        epsilon: Added to the root of the mean square, of both optimizers.
         schedule: How the rates change.
         clip: How the final gradient is clipped.
         seed: Of parameters, data order, augmentation and dropout.
@@ -215,6 +220,8 @@ class TrainingConfig(_Table):
     optimizer: Literal["adamw", "adam_amsgrad"] = "adamw"
     learning_rate: LearningRateConfig = LearningRateConfig()
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    betas: tuple[Share, Share] = (0.9, 0.999)
+    epsilon: Annotated[float, Field(gt=0)] = 1e-8
     schedule: ScheduleConfig = ScheduleConfig()
     clip: ClipConfig = ClipConfig()
     seed: NotNegative = 0

@@ -1,6 +1,6 @@
 """Measure the null of conflict on a batch, without a trace in the training."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
@@ -11,7 +11,9 @@ from gradtruce.data.batch import Batch
 from gradtruce.methods.base import model_inputs
 
 
-def measure_null(method: nn.Module, batch: Batch) -> NullCosines:
+def measure_null(
+    method: nn.Module, batch: Batch, *, leave_out: Collection[str] = ()
+) -> NullCosines:
     """Return the cosines between task gradients on the two halves of a batch.
 
     Random numbers and buffers (the statistics of batch normalisation) are put back afterwards, and
@@ -20,11 +22,12 @@ def measure_null(method: nn.Module, batch: Batch) -> NullCosines:
     Args:
         method: In training mode.
         batch: At least two studies.
+        leave_out: Tasks that are not trained yet.
     """
 
     def losses_of_half(half: int) -> Mapping[str, Tensor]:
         losses: Mapping[str, Tensor] = method(**model_inputs(batch.half(half))).losses
-        return losses
+        return {task: loss for task, loss in losses.items() if task not in leave_out}
 
     with _without_trace(method):
         return null_cosines(losses_of_half, list(method.parameters()))

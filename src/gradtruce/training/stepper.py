@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gradtruce.data.batch import Batch
 from gradtruce.gradients.record import StepRecord
-from gradtruce.methods.base import model_inputs
+from gradtruce.methods.base import TaskSpec, model_inputs, waiting_tasks
 from gradtruce.training.assembly import TrainingParts
 from gradtruce.training.config import ClipConfig, TrainingConfig
 from gradtruce.training.schedule import rate_factor
@@ -25,6 +25,9 @@ class Stepper:
     Args:
         parts: Method, engine and optimizer.
         config: Schedule and clipping.
+
+    Raises:
+        ValueError: If the balancer or a task can't be trained with such batches.
 
     Attributes:
         seen: Tasks that had a loss in any step so far.
@@ -41,7 +44,9 @@ class Stepper:
                 "training.accumulation must be 1: this balancer sees the losses of a batch again, "
                 f"which needs the batch in one piece, got {config.accumulation}"
             )
+        _require_pairs(config, parts.method.tasks)
         self._step, self._norm, self._clipped = 0, 0.0, False
+        self._waiting: frozenset[str] = frozenset()
         parts.optimizer.register_step_pre_hook(lambda *_: self._clip())
 
     def step(self, batches: Sequence[Batch], step: int) -> Record:
@@ -56,11 +61,12 @@ class Stepper:
         """
         start = time.perf_counter()
         self._step = step + 1
+        epoch = step // self._parts.steps_per_epoch
+        self._waiting = waiting_tasks(self._parts.method.tasks, epoch)
         method, rates = self._parts.method, self._set_rates(step)
         normalizers = _sum_counts([method.loss_counts(batch) for batch in batches])
         record = self._updated(batches, normalizers)
-        for batch in batches:
-            method.on_step_end(batch)
+        method.on_step_end(batches)
         return {
             **record.to_dict(),
             "gradient_norm": self._norm,
@@ -89,7 +95,7 @@ class Stepper:
 
     def _losses(self, batch: Batch, normalizers: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         output = self._parts.method(**model_inputs(batch), normalizers=normalizers)
-        losses: Mapping[str, Tensor] = output.losses
+        losses = {task: loss for task, loss in output.losses.items() if task not in self._waiting}
         self.seen |= losses.keys()
         return losses
 
@@ -103,6 +109,39 @@ class Stepper:
         for group in self._parts.optimizer.param_groups:
             group["lr"] = group["peak"] * factor
         return {group["name"]: group["lr"] for group in self._parts.optimizer.param_groups}
+
+
+def coupling_note(config: TrainingConfig, tasks: Sequence[TaskSpec]) -> str:
+    """Return what micro-batches do to tasks that compare the studies of a batch, or nothing.
+
+    >>> tasks = [TaskSpec("contrast", 0.2, "auxiliary", is_batch_coupled=True)]
+    >>> coupling_note(TrainingConfig(accumulation=2, batch_size=8), tasks)
+    "task 'contrast' compares the 8 studies of a micro-batch, not the 16 of a step"
+    >>> coupling_note(TrainingConfig(), tasks)
+    ''
+    """
+    coupled = _coupled(tasks)
+    if config.accumulation == 1 or not coupled:
+        return ""
+    size = config.batch_size
+    verb = "task {} compares" if len(coupled) == 1 else "tasks {} compare"
+    return (
+        f"{verb.format(', '.join(coupled))} the {size} studies of a micro-batch, "
+        f"not the {size * config.accumulation} of a step"
+    )
+
+
+def _coupled(tasks: Sequence[TaskSpec]) -> list[str]:
+    return [repr(task.name) for task in tasks if task.is_batch_coupled]
+
+
+def _require_pairs(config: TrainingConfig, tasks: Sequence[TaskSpec]) -> None:
+    coupled = _coupled(tasks)
+    if coupled and config.batch_size < 2:
+        raise ValueError(
+            f"training.batch_size must be at least 2 for {', '.join(coupled)}, which compares "
+            f"studies with each other, got {config.batch_size}"
+        )
 
 
 def clip_gradients(parameters: Sequence[Tensor], clip: ClipConfig) -> tuple[float, bool]:

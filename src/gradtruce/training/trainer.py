@@ -7,6 +7,7 @@ from typing import Any, final
 
 from gradtruce.data.batch import Batch
 from gradtruce.evaluation.labelers.base import Labeler
+from gradtruce.methods.base import waiting_tasks
 from gradtruce.methods.registry import load
 from gradtruce.training.assembly import (
     DataParts,
@@ -24,7 +25,7 @@ from gradtruce.training.null import measure_null
 from gradtruce.training.progress import Progress, ProgressCallback, Stopwatch
 from gradtruce.training.runlog import RunLog, cut_log
 from gradtruce.training.select import Selection
-from gradtruce.training.stepper import Stepper
+from gradtruce.training.stepper import Stepper, coupling_note
 from gradtruce.training.validation import require_score, validate
 
 
@@ -76,12 +77,12 @@ class Trainer:
             ValueError: If a task was never active.
         """
         watch = Stopwatch(self.step, self.total_steps)
+        if self.step == 0 and (note := coupling_note(self._config.training, self._method.tasks)):
+            log.write("note", step=0, text=note)
         while self.step < self.total_steps:
             epoch, offset = divmod(self.step, self._steps_per_epoch)
             self._gradients.epoch = epoch
-            self._gradients.expect_inactive(
-                {task.name for task in self._method.tasks if epoch < task.start_epoch}
-            )
+            self._gradients.expect_inactive(waiting_tasks(self._method.tasks, epoch))
             for batches in islice(self._epoch(epoch), offset, None):
                 self._take(batches, epoch, log, watch)
                 if self.step == self.total_steps:
@@ -99,7 +100,8 @@ class Trainer:
 
     def _take(self, batches: list[Batch], epoch: int, log: RunLog, watch: Stopwatch) -> None:
         if self._is_null_due():
-            cosines = measure_null(self._method, batches[0])
+            waiting = waiting_tasks(self._method.tasks, epoch)
+            cosines = measure_null(self._method, batches[0], leave_out=waiting)
             log.write("null", step=self.step + 1, **vars(cosines))
         record = self._stepper.step(batches, self.step)
         self.step += 1

@@ -30,8 +30,8 @@ def make_inputs() -> tuple[Tensor, Tensor, Tensor]:
 @pytest.mark.parametrize("steps", [(1,) * 7, (3, 1, 2, 1)], ids=["one by one", "in pieces"])
 def test_cached_scores_equal_those_of_the_whole_report(slots: int, steps: tuple[int, ...]) -> None:
     decoder, (ids, visual, mask), cache = make_decoder(slots), make_inputs(), ReportCache()
-    pieces = [decoder(piece, visual, mask, cache) for piece in ids.split(steps, dim=1)]
-    whole = decoder(ids, visual, mask)
+    pieces = [decoder(piece, visual, mask, cache).logits for piece in ids.split(steps, dim=1)]
+    whole = decoder(ids, visual, mask).logits
     torch.testing.assert_close(torch.cat(pieces, 1), whole, rtol=1e-10, atol=1e-10)
 
 
@@ -43,8 +43,8 @@ def test_after_beams_swap_cached_scores_are_those_of_the_swapped_reports(slots: 
     beams = torch.tensor([2, 0, 0])
     cache.reorder_cache(beams)
     swapped = torch.cat([ids[beams, :4], ids[:, 4:]], dim=1)
-    cached = decoder(ids[:, 4:], visual, mask, cache)
-    whole = decoder(swapped, visual, mask)[:, 4:]
+    cached = decoder(ids[:, 4:], visual, mask, cache).logits
+    whole = decoder(swapped, visual, mask).logits[:, 4:]
     torch.testing.assert_close(cached, whole, rtol=1e-10, atol=1e-10)
 
 
@@ -52,8 +52,8 @@ def test_after_beams_swap_cached_scores_are_those_of_the_swapped_reports(slots: 
 def test_the_visual_tokens_are_projected_once(slots: int) -> None:
     decoder, (ids, visual, mask), cache = make_decoder(slots), make_inputs(), ReportCache()
     decoder(ids[:, :1], visual, mask, cache)
-    first = decoder(ids[:, 1:], visual, mask)
-    again = decoder(ids[:, 1:2], torch.full_like(visual, torch.nan), mask, cache)
+    first = decoder(ids[:, 1:], visual, mask).logits
+    again = decoder(ids[:, 1:2], torch.full_like(visual, torch.nan), mask, cache).logits
     assert again.isfinite().all()
     assert first.shape[1] == 6
 
@@ -63,9 +63,33 @@ def test_looks_are_those_of_the_scored_pass(slots: int) -> None:
     decoder, (ids, visual, mask) = make_decoder(slots), make_inputs()
     mask = mask.clone()
     mask[0, 3:] = False
-    looks = decoder.looks(ids, visual, mask)
-    assert not looks[0, :, 3:].any()
-    torch.testing.assert_close(looks.sum(-1), torch.ones(ids.shape, dtype=torch.float64))
+    for layer in (0, 1):
+        written = decoder(ids, visual, mask, explained=layer)
+        assert not written.looks[0, ..., 3:].any()
+        torch.testing.assert_close(written.looks.sum(-1), torch.ones_like(written.looks[..., 0]))
+        torch.testing.assert_close(written.logits, decoder(ids, visual, mask).logits)
+    assert decoder(ids, visual, mask).looks is None
+
+
+def test_words_are_enriched_before_the_first_layer() -> None:
+    decoder, (ids, visual, mask) = make_decoder(0), make_inputs()
+    plain, doubled = (decoder(ids, visual, mask, enrich=each) for each in (None, lambda x: 2 * x))
+    torch.testing.assert_close(doubled.words, 2 * plain.words)
+    assert not torch.allclose(doubled.logits, plain.logits)
+    torch.testing.assert_close(decoder.scores(decoder.norm(plain.states)), plain.logits)
+
+
+def test_the_memory_reads_under_its_own_mask_only_if_words_are_embedded_twice() -> None:
+    shape = (WORDS, 1, WIDTH, 2, 16, 0.5)
+    ids = torch.randint(WORDS, (1, 50))
+    for twice in (False, True):
+        decoder = ReportDecoder(*shape, memory_slots=1, published_norm=True, embeds_twice=twice)
+        read: list[Tensor] = []
+        decoder.memory.register_forward_pre_hook(
+            lambda _, inputs, read=read: read.append(inputs[0])
+        )
+        written = decoder(ids, torch.zeros(1, 2, WIDTH), torch.ones(1, 2, dtype=torch.bool))
+        assert torch.equal(read[0], written.words) is not twice
 
 
 def test_sinusoids_go_on_where_they_stopped() -> None:

@@ -6,7 +6,7 @@ import torch
 from gradtruce.methods.blocks.backbone import build_backbone
 from gradtruce.methods.blocks.encoder import Encoder
 from gradtruce.methods.blocks.findings import FindingsHead
-from gradtruce.methods.blocks.positions import grid_sinusoids
+from gradtruce.methods.blocks.positions import grid_sinusoids, sinusoids
 from gradtruce.methods.blocks.visual import VisualEncoder
 
 
@@ -41,12 +41,24 @@ def test_positions_tell_places_of_a_view_apart_but_not_views() -> None:
     assert len({tuple(place.tolist()) for place in grid}) == 6
     encoder = Encoder(1, 8, 2, 16, 0.0, published_norm=True)
     backbone = build_backbone("compact", (8, 16), (1, 1))
-    visual = VisualEncoder(backbone, encoder, 8, 0.0, positions=True).double()
+    visual = VisualEncoder(backbone, encoder, 8, 0.0, positions="grid").double()
     images = torch.randn(1, 2, 3, 32, 32, dtype=torch.float64)
     both = torch.ones(1, 2, dtype=torch.bool)
     tokens = visual(images, both).last_hidden_state.unflatten(1, (2, -1))
     turned = visual(images.flip(1), both).last_hidden_state.unflatten(1, (2, -1))
     torch.testing.assert_close(tokens, turned.flip(1))
+
+
+def test_in_a_sequence_absent_views_take_no_number() -> None:
+    encoder = Encoder(1, 8, 2, 16, 0.0, published_norm=True)
+    backbone = build_backbone("compact", (8, 16), (1, 1))
+    visual = VisualEncoder(backbone, encoder, 8, 0.0, positions="sequence").double()
+    images = torch.zeros(1, 3, 3, 32, 32, dtype=torch.float64)
+    seen = visual.look(images, torch.tensor([[True, False, True]]))
+    placed = visual.project(seen) - visual.projection(seen.features).flatten(1, 2)
+    expected = sinusoids(0, 32, 8, placed)
+    torch.testing.assert_close(placed[0, :16], expected[:16])
+    torch.testing.assert_close(placed[0, 32:], expected[16:])
 
 
 def test_the_token_of_the_findings_comes_last_and_is_always_there() -> None:

@@ -70,12 +70,12 @@ class Attention(nn.Module):
         values: Float[Tensor, "batch heads keys head_width"],
         allowed: Bool[Tensor, "#batch 1 #queries keys"] | None = None,
     ) -> tuple[Float[Tensor, "batch queries width"], Float[Tensor, "batch heads queries keys"]]:
-        """Return the same as `forward` without dropout, and the attention weights."""
+        """Return the same as `forward`, and the attention weights, with gradient, after dropout."""
         queries = self._split(self.query(tokens))
         scores = queries @ keys.transpose(-1, -2) / math.sqrt(queries.shape[-1])
         if allowed is not None:
             scores = scores.masked_fill(~allowed, -math.inf)
-        weights = scores.softmax(dim=-1)
+        weights = nn.functional.dropout(scores.softmax(dim=-1), self.dropout, self.training)
         return self._join(weights @ values), weights
 
     def _split(self, tokens: Tensor) -> Tensor:

@@ -1,10 +1,13 @@
 """Report decoder: word embeddings, relational memory, transformer layers, next-token scores."""
 
 import math
-from typing import cast, final
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import final
 
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
+from transformers.utils.generic import ModelOutput
 
 from gradtruce.methods.blocks.attention import Attention, causal_mask
 from gradtruce.methods.blocks.cache import ReportCache
@@ -13,6 +16,27 @@ from gradtruce.methods.blocks.norms import MemoryNorm, Norm
 from gradtruce.methods.blocks.positions import sinusoids
 from gradtruce.methods.blocks.relational_memory import RelationalMemory
 from gradtruce.methods.blocks.xavier import XavierEmbedding
+
+Enrichment = Callable[[Tensor], Tensor]
+"""What a method does to embedded words, or to projected visual tokens, before any layer."""
+
+
+@dataclass
+class Written(ModelOutput):
+    """What the decoder makes of reports that it is given.
+
+    Attributes:
+        logits: Scores of the token that follows each of the given ones.
+        states: Tokens after the last layer, before the last normalisation.
+        words: Embedded tokens as the first layer got them.
+        looks: Weights that each token gives to the visual tokens, head by head, in the layer that
+            was asked for; with gradient, and after dropout in training.
+    """
+
+    logits: Float[Tensor, "batch tokens vocabulary"] | None = None
+    states: Float[Tensor, "batch tokens width"] | None = None
+    words: Float[Tensor, "batch tokens width"] | None = None
+    looks: Float[Tensor, "batch heads tokens visual_tokens"] | None = None
 
 
 @final
@@ -33,7 +57,7 @@ class DecoderLayer(nn.Module):
     >>> layer = DecoderLayer(0, 8, 2, 16, 0.1, memory_width=0, published_norm=True)
     >>> tokens, visual = torch.ones(1, 4, 8), torch.ones(1, 9, 8)
     >>> sees_all = torch.ones(1, 1, 1, 9, dtype=torch.bool)
-    >>> layer(tokens, None, visual, sees_all).shape
+    >>> layer(tokens, None, visual, sees_all)[0].shape
     torch.Size([1, 4, 8])
     """
 
@@ -68,28 +92,24 @@ class DecoderLayer(nn.Module):
         visual: Float[Tensor, "batch visual_tokens width"],
         visible: Bool[Tensor, "batch 1 1 visual_tokens"],
         cache: ReportCache | None = None,
-    ) -> Float[Tensor, "batch tokens width"]:
-        """Return the tokens after this layer."""
+        *,
+        is_explained: bool = False,
+    ) -> tuple[
+        Float[Tensor, "batch tokens width"],
+        Float[Tensor, "batch heads tokens visual_tokens"] | None,
+    ]:
+        """Return the tokens after this layer, and where they looked if that is to be explained."""
         tokens = self._look_back(tokens, memory, cache)
         normed = self._normalize(1, tokens, memory)
         keys, values = self._visual_keys_values(visual, cache)
-        tokens = tokens + self.dropout(self.cross_attention(normed, keys, values, visible))
+        looks: Tensor | None = None
+        if is_explained:
+            gathered, looks = self.cross_attention.explain(normed, keys, values, visible)
+        else:
+            gathered = self.cross_attention(normed, keys, values, visible)
+        tokens = tokens + self.dropout(gathered)
         normed = self._normalize(2, tokens, memory)
-        tokens = tokens + self.dropout(self.feedforward(normed))
-        return tokens
-
-    def looks(
-        self,
-        tokens: Float[Tensor, "batch tokens width"],
-        memory: Float[Tensor, "batch tokens memory_width"] | None,
-        visual: Float[Tensor, "batch visual_tokens width"],
-        visible: Bool[Tensor, "batch 1 1 visual_tokens"],
-    ) -> Float[Tensor, "batch heads tokens visual_tokens"]:
-        """Return the weights that each token gives to the visual tokens, by explicit softmax."""
-        tokens = self._look_back(tokens, memory, None)
-        normed = self._normalize(1, tokens, memory)
-        keys, values = self.cross_attention.keys_values(visual)
-        return self.cross_attention.explain(normed, keys, values, visible)[1]
+        return tokens + self.dropout(self.feedforward(normed)), looks
 
     def _look_back(
         self, tokens: Tensor, memory: Tensor | None, cache: ReportCache | None
@@ -128,13 +148,15 @@ class ReportDecoder(nn.Module):
         dropout: Share dropped of embeddings, parts and attention weights.
         memory_slots: Slots of the relational memory; 0 leaves it out and takes plain norms.
         published_norm: See `norms.standardize`.
+        embeds_twice: The relational memory reads the embedding under a dropout mask of its own, as
+            R2Gen's code does; otherwise under that of the layers.
 
     >>> import torch
     >>> decoder = ReportDecoder(
     ...     vocabulary=11, layers=2, width=8, heads=2, hidden=16, dropout=0.1, memory_slots=3,
     ...     published_norm=True)
     >>> ids, visual = torch.ones(2, 5, dtype=torch.long), torch.zeros(2, 9, 8)
-    >>> decoder(ids, visual, torch.ones(2, 9, dtype=torch.bool)).shape
+    >>> decoder(ids, visual, torch.ones(2, 9, dtype=torch.bool)).logits.shape
     torch.Size([2, 5, 11])
     """
 
@@ -149,8 +171,10 @@ class ReportDecoder(nn.Module):
         *,
         memory_slots: int,
         published_norm: bool,
+        embeds_twice: bool = False,
     ) -> None:
         super().__init__()
+        self.embeds_twice = embeds_twice
         self.embedding = XavierEmbedding(vocabulary, width)
         self.dropout = nn.Dropout(dropout)
         self.memory: RelationalMemory | None = (
@@ -177,43 +201,33 @@ class ReportDecoder(nn.Module):
         visual: Float[Tensor, "batch visual_tokens width"],
         visual_mask: Bool[Tensor, "batch visual_tokens"],
         cache: ReportCache | None = None,
-    ) -> Float[Tensor, "batch tokens vocabulary"]:
-        """Return the scores of the token that follows each of `ids`.
+        *,
+        enrich: Enrichment | None = None,
+        explained: int | None = None,
+    ) -> Written:
+        """Return the scores of the token that follows each of `ids`, and how they came about.
 
         Args:
             ids: The reports from bos on; with a filled cache, only the tokens that are new.
             visual: Encoded visual tokens.
             visual_mask: False for tokens of an absent view.
             cache: Read, and filled with what the next call needs.
+            enrich: Changes the embedded words, each by itself.
+            explained: Layer whose attention to the visual tokens is computed by explicit softmax
+                and returned as `looks`.
         """
         tokens, memory = self._embed(ids, cache)
-        for layer in self.layers:
-            tokens = layer(tokens, memory, visual, visual_mask[:, None, None], cache)
-        scores: Tensor = self.scores(self.norm(tokens))
-        return scores
-
-    def looks(
-        self,
-        ids: Int[Tensor, "batch tokens"],
-        visual: Float[Tensor, "batch visual_tokens width"],
-        visual_mask: Bool[Tensor, "batch visual_tokens"],
-    ) -> Float[Tensor, "batch tokens visual_tokens"]:
-        """Return where the last layer looks while it scores what follows each of `ids`.
-
-        Weights are averaged over heads; each token's sum to 1 over the present visual tokens.
-        """
-        tokens, memory = self._embed(ids, None)
+        words = tokens = tokens if enrich is None else enrich(tokens)
+        looks: Tensor | None = None
         visible = visual_mask[:, None, None]
-        for layer in self.layers[:-1]:
-            tokens = layer(tokens, memory, visual, visible)
-        last = cast(DecoderLayer, self.layers[-1])
-        return last.looks(tokens, memory, visual, visible).mean(dim=1)
+        for index, layer in enumerate(self.layers):
+            is_explained = index == explained
+            tokens, look = layer(tokens, memory, visual, visible, cache, is_explained=is_explained)
+            looks = look if is_explained else looks
+        return Written(self.scores(self.norm(tokens)), tokens, words, looks)
 
     def _embed(self, ids: Tensor, cache: ReportCache | None) -> tuple[Tensor, Tensor | None]:
-        """Return word embeddings with positions, and the memory at each token.
-
-        Both see the same embedding under two dropout masks, as in R2Gen, which embeds twice.
-        """
+        """Return word embeddings with positions, and the memory at each token."""
         past = cache.get_seq_length() if cache is not None else 0
         width = self.embedding.embedding_dim
         words = self.embedding(ids) * math.sqrt(width)
@@ -223,7 +237,8 @@ class ReportDecoder(nn.Module):
             return tokens, None
         kept = cache.memory if cache is not None else None
         state = self.memory.initial(words) if kept is None else kept
-        memory, state = self.memory(self.dropout(words), state)
+        read = self.dropout(words) if self.embeds_twice else tokens
+        memory, state = self.memory(read, state)
         if cache is not None:
             cache.memory = state
         return tokens, memory

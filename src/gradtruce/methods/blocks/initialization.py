@@ -3,8 +3,6 @@
 import torch
 from torch import nn
 
-from gradtruce.methods.blocks.norms import MemoryNorm, Norm
-
 
 @torch.no_grad()
 def initialize(module: nn.Module) -> None:
@@ -12,7 +10,9 @@ def initialize(module: nn.Module) -> None:
 
     Convolutions start Kaiming-normal; every other module knows its own start: Xavier-uniform where
     the published transformers are, torch's elsewhere. `transformers` asks only for modules that
-    have parameters of their own, and guards those just loaded from a file against `torch.nn.init`.
+    have parameters of their own, and guards those just loaded from a file against `torch.nn.init`,
+    by which a `reset_parameters` must therefore work. Batch normalisation also resets buffers, and
+    starts well by itself.
 
     >>> layer = nn.Linear(2, 2)
     >>> before = layer.weight.clone()
@@ -22,5 +22,7 @@ def initialize(module: nn.Module) -> None:
     """
     if isinstance(module, nn.Conv2d):
         nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-    elif isinstance(module, nn.Linear | nn.Embedding | nn.GroupNorm | Norm | MemoryNorm):
-        module.reset_parameters()
+    elif not isinstance(module, nn.BatchNorm2d):
+        reset = getattr(module, "reset_parameters", None)
+        if reset is not None:
+            reset()

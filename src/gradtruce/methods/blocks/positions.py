@@ -1,10 +1,15 @@
 """Where a token stands, as sinusoids."""
 
 import math
+from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
+
+VisualPositions = Literal["none", "grid", "sequence"]
+"""What visual tokens are told of their place: nothing; row and column within the view; or their
+number in the row of all present tokens."""
 
 
 def sinusoids(
@@ -17,9 +22,7 @@ def sinusoids(
             [0.8415, 0.5403, 0.0100, 0.9999]])
     """
     positions = torch.arange(start, start + length, dtype=like.dtype, device=like.device)
-    evens = torch.arange(0, width, 2, dtype=like.dtype, device=like.device)
-    angles = positions[:, None] * torch.exp(evens * (-math.log(10_000.0) / width))
-    return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)
+    return _waves(positions, width)
 
 
 def grid_sinusoids(
@@ -35,3 +38,25 @@ def grid_sinusoids(
     down = sinusoids(0, rows, half, like=like)[:, None].expand(rows, columns, half)
     across = sinusoids(0, columns, half, like=like)[None].expand(rows, columns, half)
     return torch.cat([down, across], dim=-1).flatten(0, 1)
+
+
+def sequence_sinusoids(
+    token_mask: Bool[Tensor, "batch tokens"], like: Float[Tensor, "batch tokens width"]
+) -> Float[Tensor, "batch tokens width"]:
+    """Return sinusoids of each token's number among the present ones of its study.
+
+    Tokens that are absent count nothing, so an absent view moves no other.
+
+    >>> mask = torch.tensor([[False, True, True]])
+    >>> sequence_sinusoids(mask, torch.zeros(1, 3, 2))[0, 1:]
+    tensor([[0.0000, 1.0000],
+            [0.8415, 0.5403]])
+    """
+    numbers = token_mask.cumsum(dim=1) - 1
+    return _waves(numbers.to(like.dtype), like.shape[-1])
+
+
+def _waves(positions: Float[Tensor, "*any"], width: int) -> Float[Tensor, "*any width"]:
+    evens = torch.arange(0, width, 2, dtype=positions.dtype, device=positions.device)
+    angles = positions[..., None] * torch.exp(evens * (-math.log(10_000.0) / width))
+    return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(-2)

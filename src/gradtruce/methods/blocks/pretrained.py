@@ -20,7 +20,7 @@ from transformers import (
 from gradtruce.methods.base import Decoding, ReportMethod
 from gradtruce.methods.blocks.cache import ReportCache
 from gradtruce.methods.blocks.initialization import initialize
-from gradtruce.methods.blocks.visual import VisualEncoder, VisualTokens
+from gradtruce.methods.blocks.visual import VisualTokens
 
 MethodT = TypeVar("MethodT", bound="PretrainedMethod")
 
@@ -37,7 +37,7 @@ class PretrainedMethod(ReportMethod, PreTrainedModel, GenerationMixin):  # type:
     tokenizer: PreTrainedTokenizerFast | None = None
 
     @abstractmethod
-    def get_encoder(self, modality: str | None = None) -> VisualEncoder:
+    def get_encoder(self, modality: str | None = None) -> nn.Module:
         """Return the module that `generate` runs once, before any beam is opened."""
 
     def require_tokenizer(self) -> PreTrainedTokenizerFast:

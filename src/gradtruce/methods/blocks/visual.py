@@ -1,17 +1,22 @@
 """From the views of a study to one row of encoded visual tokens."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import final
+from typing import cast, final
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from transformers.utils.generic import ModelOutput
 
-from gradtruce.methods.blocks.backbone import CompactResNet, ResNet
+from gradtruce.methods.blocks.decoder import Enrichment
 from gradtruce.methods.blocks.encoder import Encoder
 from gradtruce.methods.blocks.findings import FindingsHead
-from gradtruce.methods.blocks.positions import grid_sinusoids
+from gradtruce.methods.blocks.positions import (
+    VisualPositions,
+    grid_sinusoids,
+    sequence_sinusoids,
+)
 
 
 @dataclass
@@ -35,19 +40,38 @@ class VisualTokens(ModelOutput):
     findings: Float[Tensor, "batch observations"] | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class ViewFeatures:
+    """What the backbone sees in the views of each study.
+
+    Attributes:
+        features: Row after row of each view; zero where a view is absent.
+        view_mask: False where a view is absent.
+        token_mask: The same for the tokens of all views in one row.
+        grid: Rows and columns of tokens in one view.
+    """
+
+    features: Float[Tensor, "batch views places channels"]
+    view_mask: Bool[Tensor, "batch views"]
+    token_mask: Bool[Tensor, "batch tokens"]
+    grid: tuple[int, int]
+
+
 @final
 class VisualEncoder(nn.Module):
     """Backbone, projection and transformer encoder over the tokens of all views; findings head.
 
-    The backbone runs on present views only, whatever an absent one holds. Where tokens carry a
-    position, it is their row and column within the view, so the order of views does not matter.
+    The backbone runs on present views only, whatever an absent one holds. A method that puts more
+    between the parts calls them one by one: `look`, `project`, `encoder`, `tell`.
 
     Args:
         backbone: Any module from images to feature maps, with its number of channels as `width`.
         encoder: Transformer over the projected tokens.
         width: Size of the projected tokens.
-        dropout: Share of the projected features dropped in training; 0.5 in the paper.
-        positions: Add sinusoids of row and column to the projected tokens; R2Gen has none.
+        dropout: Share of the projected features dropped in training; 0.5 in R2Gen.
+        positions: What tokens are told of their place; nothing in R2Gen. With "grid" the order of
+            views does not matter.
+        position_dropout: Share dropped of the tokens that were told their place, in training.
         findings: Head on the pooled features of the backbone; where it makes a token, that comes
             after all others.
 
@@ -59,55 +83,107 @@ class VisualEncoder(nn.Module):
     (torch.Size([2, 32, 8]), tensor([32, 16]))
     """
 
-    main_input_name = "pixel_values"
-
     def __init__(
         self,
-        backbone: ResNet | CompactResNet,
+        backbone: nn.Module,
         encoder: Encoder,
         width: int,
         dropout: float,
         *,
-        positions: bool = False,
+        positions: VisualPositions = "none",
+        position_dropout: float = 0.0,
         findings: FindingsHead | None = None,
     ) -> None:
         super().__init__()
         self.backbone = backbone
         self.projection = nn.Sequential(
-            nn.Linear(backbone.width, width), nn.ReLU(), nn.Dropout(dropout)
+            nn.Linear(cast(int, backbone.width), width), nn.ReLU(), nn.Dropout(dropout)
         )
         self.encoder = encoder
         self.positions = positions
+        self.position_dropout = nn.Dropout(position_dropout)
         self.findings = findings
 
     def forward(
         self,
         pixel_values: Float[Tensor, "batch views 3 height width"],
         view_mask: Bool[Tensor, "batch views"],
-        output_attentions: bool | None = None,
-        output_hidden_states: bool | None = None,
-        return_dict: bool | None = True,
+        enrich: Enrichment | None = None,
     ) -> VisualTokens:
-        """Return encoded tokens; the last three arguments are what `generate` passes, unused."""
+        """Return encoded tokens; `enrich` changes the projected ones, each by itself."""
+        seen = self.look(pixel_values, view_mask)
+        tokens = self.project(seen, enrich)
+        return self.tell(seen, self.encoder(tokens, seen.token_mask))
+
+    def look(
+        self,
+        pixel_values: Float[Tensor, "batch views 3 height width"],
+        view_mask: Bool[Tensor, "batch views"],
+    ) -> ViewFeatures:
+        """Return what the backbone sees in the present views."""
         present = present_views(view_mask)
         maps = self.backbone(pixel_values.flatten(0, 1)[present])
         batch, views = view_mask.shape
         places = maps.new_zeros(batch * views, *maps.shape[1:]).index_copy(0, present, maps)
         features = places.flatten(2).transpose(1, 2).unflatten(0, (batch, views))
         token_mask = view_mask.repeat_interleave(features.shape[2], dim=1)
-        grid = (maps.shape[2], maps.shape[3])
-        projected = self.projection(features)
-        if self.positions:
-            projected = projected + grid_sinusoids(grid, projected)
-        tokens = self.encoder(projected.flatten(1, 2), token_mask)
-        pooled = pool(features, view_mask)
+        return ViewFeatures(features, view_mask, token_mask, (maps.shape[2], maps.shape[3]))
+
+    def project(
+        self, seen: ViewFeatures, enrich: Enrichment | None = None
+    ) -> Float[Tensor, "batch tokens width"]:
+        """Return one row of projected tokens, enriched and then told their place."""
+        tokens: Tensor = self.projection(seen.features).flatten(1, 2)
+        if enrich is not None:
+            tokens = enrich(tokens)
+        if self.positions == "none":
+            return tokens
+        if self.positions == "grid":
+            signal = grid_sinusoids(seen.grid, tokens).repeat(seen.view_mask.shape[1], 1)
+        else:
+            signal = sequence_sinusoids(seen.token_mask, tokens)
+        placed: Tensor = self.position_dropout(tokens + signal)
+        return placed
+
+    def tell(self, seen: ViewFeatures, tokens: Float[Tensor, "batch tokens width"]) -> VisualTokens:
+        """Return encoded tokens with all that a decoder and the losses are told of the views."""
+        pooled, token_mask = pool(seen.features, seen.view_mask), seen.token_mask
         if self.findings is None:
-            return VisualTokens(tokens, token_mask, pooled, grid)
+            return VisualTokens(tokens, token_mask, pooled, seen.grid)
         findings, token = self.findings(pooled)
         if token is not None:
             tokens = torch.cat([tokens, token.unsqueeze(1)], dim=1)
             token_mask = nn.functional.pad(token_mask, (0, 1), value=True)
-        return VisualTokens(tokens, token_mask, pooled, grid, findings)
+        return VisualTokens(tokens, token_mask, pooled, seen.grid, findings)
+
+
+@final
+class EncodingModule(nn.Module):
+    """How `generate` encodes images: a function dressed as the module that it asks for.
+
+    It holds no parameters: those of the function stay where they are.
+
+    >>> def encode(pixel_values, view_mask, labels):
+    ...     return VisualTokens(token_mask=view_mask)
+    >>> EncodingModule(encode)(torch.zeros(1, 1, 3, 8, 8), torch.tensor([[True]])).token_mask
+    tensor([[True]])
+    """
+
+    def __init__(self, encode: Callable[[Tensor, Tensor, Tensor | None], VisualTokens]) -> None:
+        super().__init__()
+        self._encode = encode
+
+    def forward(
+        self,
+        pixel_values: Float[Tensor, "batch views 3 height width"],
+        view_mask: Bool[Tensor, "batch views"],
+        labels: Float[Tensor, "batch observations"] | None = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+        return_dict: bool | None = True,
+    ) -> VisualTokens:
+        """Return encoded views; the last three arguments are what `generate` passes, unused."""
+        return self._encode(pixel_values, view_mask, labels)
 
 
 def pool(

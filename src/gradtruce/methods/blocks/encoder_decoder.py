@@ -1,0 +1,186 @@
+"""What all methods with a visual encoder and a report decoder have in common."""
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import cast, final
+
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from transformers import GenerationConfig
+
+from gradtruce.data.batch import Batch
+from gradtruce.methods.base import Decoding, Generated, ReportOutput, TaskSpec
+from gradtruce.methods.blocks.architecture import EncoderDecoderConfig
+from gradtruce.methods.blocks.cache import ReportCache
+from gradtruce.methods.blocks.decoder import ReportDecoder, Written
+from gradtruce.methods.blocks.objectives import Objective, Outputs, Targets
+from gradtruce.methods.blocks.pretrained import PretrainedMethod, evaluating, generation_config
+from gradtruce.methods.blocks.visual import EncodingModule, VisualEncoder, VisualTokens
+
+
+class EncoderDecoderMethod(PretrainedMethod):
+    """Base of the methods made of a `VisualEncoder`, a `ReportDecoder` and objectives.
+
+    A method makes its parts in `__init__` and ends it with `complete(...)`. It says in `encode` how
+    images become visual tokens, and in `decode` how these and the words so far become scores. All
+    else follows: losses of the objectives that have targets, their counts, generation, attention,
+    parameter groups. Side effects, where there are any, go into `on_step_end` and `on_epoch_end`,
+    which do nothing here.
+    """
+
+    config: EncoderDecoderConfig
+    visual: VisualEncoder
+    decoder: ReportDecoder
+
+    @abstractmethod
+    def encode(
+        self,
+        pixel_values: Float[Tensor, "batch views 3 height width"],
+        view_mask: Bool[Tensor, "batch views"],
+        labels: Float[Tensor, "batch observations"] | None = None,
+    ) -> VisualTokens:
+        """Return all that decoder and losses are told of the images.
+
+        `labels` are those of the batch, also when reports are generated: a method that looks at
+        them then must be asked to by name in its configuration. Every tensor of the answer has
+        studies in front: `generate` repeats them, one row a beam.
+        """
+
+    @abstractmethod
+    def decode(
+        self,
+        ids: Int[Tensor, "batch tokens"],
+        visual: VisualTokens,
+        cache: ReportCache | None = None,
+        explained: int | None = None,
+    ) -> Written:
+        """Return the scores of the token that follows each of `ids`.
+
+        Args:
+            ids: The reports from bos on; with a filled cache, only the tokens that are new.
+            visual: What `encode` returned.
+            cache: Read and filled in a step of `generate`; never in training.
+            explained: Layer whose visual attention is wanted as `Written.looks`.
+        """
+
+    def complete(self, *objectives: Objective) -> None:
+        """Take the objectives, primary first, and let all weights start."""
+        self.objectives = nn.ModuleDict({each.spec.name: each for each in objectives})
+        self.generation_config = self.decoding_options(Decoding())
+        self.post_init()  # type: ignore[no-untyped-call]  # of transformers
+
+    @property
+    @final
+    def tasks(self) -> tuple[TaskSpec, ...]:
+        """Return the tasks in fixed order, primary first."""
+        return tuple(each.spec for each in self._objectives())
+
+    def forward(
+        self,
+        pixel_values: Float[Tensor, "batch views 3 height width"] | None = None,
+        view_mask: Bool[Tensor, "batch views"] | None = None,
+        input_ids: Int[Tensor, "batch tokens"] | None = None,
+        labels: Float[Tensor, "batch observations"] | None = None,
+        clusters: Int[Tensor, " batch"] | None = None,
+        normalizers: Mapping[str, Tensor] | None = None,
+        encoder_outputs: VisualTokens | None = None,
+        past_key_values: ReportCache | None = None,
+        return_dict: bool = True,
+    ) -> ReportOutput:
+        """Return losses and scores, or in a step of `generate` the scores alone.
+
+        The first six arguments are those of `ReportMethod.forward`. `generate` passes the encoded
+        views, its cache and `return_dict` instead of images.
+
+        Raises:
+            ValueError: If images or tokens are missing.
+        """
+        if encoder_outputs is not None and input_ids is not None:
+            written = self.decode(input_ids, encoder_outputs, past_key_values)
+            return ReportOutput(logits=written.logits)
+        if pixel_values is None or view_mask is None or input_ids is None:
+            raise ValueError("forward needs pixel_values, view_mask and input_ids")
+        targets = Targets(input_ids, labels, clusters)
+        counts = self._counts(targets) if normalizers is None else normalizers
+        active = [
+            each
+            for each in self._objectives()
+            if each.is_given(targets) and each.has_targets(targets)
+        ]
+        visual = self.encode(pixel_values, view_mask, labels)
+        written = self.decode(input_ids[:, :-1], visual)
+        outputs = Outputs(visual, written)
+        losses = {each.spec.name: each(outputs, targets, counts[each.spec.name]) for each in active}
+        return ReportOutput(losses, written.logits, visual.findings)
+
+    @final
+    def loss_counts(self, batch: Batch) -> dict[str, Tensor]:
+        """Return, for every task, how many terms of this batch its loss averages over."""
+        return self._counts(Targets(batch.input_ids, batch.labels, batch.clusters))
+
+    @final
+    def generate_reports(self, batch: Batch, decoding: Decoding) -> Generated:
+        """Generate one report a study; images are encoded once."""
+        tokenizer = self.require_tokenizer()
+        options = self.decoding_options(decoding)
+        with evaluating(self):
+            visual = self.encode(batch.pixel_values, batch.view_mask, batch.labels)
+            findings = None if visual.findings is None else visual.findings.sigmoid()
+            ids = self.generate_ids(visual, options)
+        texts = tokenizer.batch_decode(ids, skip_special_tokens=True)
+        return Generated(tuple(texts), ids, findings)
+
+    @final
+    def attention(
+        self, batch: Batch, ids: Int[Tensor, "batch tokens"]
+    ) -> Float[Tensor, "batch tokens views height width"]:
+        """Return the visual attention of the last decoder layer, averaged over heads.
+
+        What visual tokens without a place get, such as that of the findings, is left out.
+        """
+        with evaluating(self):
+            visual = self.encode(batch.pixel_values, batch.view_mask, batch.labels)
+            written = self.decode(ids[:, :-1], visual, explained=self.config.layers - 1)
+        looks = cast(Tensor, written.looks).mean(dim=1)
+        rows, columns = cast(tuple[int, int], visual.grid)
+        looks = looks[..., : batch.view_mask.shape[1] * rows * columns]
+        looks = nn.functional.pad(looks / looks.sum(dim=-1, keepdim=True), (0, 0, 1, 0))
+        looks = looks * (ids != self.config.pad_token_id).unsqueeze(-1)
+        return looks.view(*ids.shape, batch.view_mask.shape[1], rows, columns)
+
+    @final
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        """Return the parameters of the visual backbone, and all others."""
+        backbone = list(self.visual.backbone.parameters())
+        known = {id(parameter) for parameter in backbone}
+        rest = [parameter for parameter in self.parameters() if id(parameter) not in known]
+        return {"backbone": backbone, "rest": rest}
+
+    def on_step_end(self, batches: Sequence[Batch]) -> None:
+        """Do nothing; a method with a queue or a momentum copy says otherwise."""
+
+    def on_epoch_end(self, validation: Mapping[str, float]) -> None:
+        """Do nothing; a method with a prior or a schedule says otherwise."""
+
+    @final
+    def get_encoder(self, modality: str | None = None) -> EncodingModule:
+        """Return `encode` as the module that `generate` runs once."""
+        return EncodingModule(self.encode)
+
+    @final
+    def decoding_options(self, decoding: Decoding) -> GenerationConfig:
+        """Return what `generate` needs to decode as asked."""
+        config = self.config
+        return generation_config(
+            decoding, pad=config.pad_token_id, bos=config.bos_token_id, eos=config.eos_token_id
+        )
+
+    def _counts(self, targets: Targets) -> dict[str, Tensor]:
+        return {
+            each.spec.name: each.count(targets)
+            for each in self._objectives()
+            if each.is_given(targets)
+        }
+
+    def _objectives(self) -> list[Objective]:
+        return [cast(Objective, each) for each in self.objectives.values()]
