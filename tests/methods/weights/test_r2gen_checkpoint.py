@@ -9,9 +9,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from gradtruce.methods.blocks.cache import ReportCache
+from gradtruce.methods.blocks.published_beam import CachedSteps, published_beam
+from gradtruce.methods.blocks.visual import VisualTokens
 from gradtruce.methods.r2gen import R2Gen
 from gradtruce.methods.weights.r2gen_checkpoint import load_published_r2gen
 from gradtruce.methods.weights.r2gen_vocabulary import published_vocabulary
+from tests.reference import published_beam as beam
 from tests.reference import r2gen_published as reference
 
 REPORTS = [
@@ -155,3 +159,43 @@ def test_another_checkpoint_is_refused_by_what_it_lacks_or_has_too_much(tmp_path
     torch.save({"state_dict": {"weight": torch.ones(1)}}, tmp_path / "other.pth")
     with pytest.raises(ValueError, match="no checkpoint of R2Gen's code"):
         load_published_r2gen(tmp_path / "other.pth", annotated(tmp_path))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_published_search_over_our_cache_writes_what_the_published_code_writes(
+    tmp_path: Path, seed: int
+) -> None:
+    weights = {name: value.float().double() for name, value in reference.draw(SIZES).items()}
+    model = load(tmp_path)
+    rows = published_vocabulary(annotated(tmp_path), "iu_xray", 2).rows
+    torch.manual_seed(seed)
+    images = torch.randn(3, 2, 3, 64, 64, dtype=torch.float64)
+    with torch.no_grad():
+        encoded = model.visual(images, torch.ones(3, 2, dtype=torch.bool))
+
+    def decode(ids: Tensor, visual: VisualTokens, cache: ReportCache) -> Tensor:
+        scores = model(input_ids=ids, encoder_outputs=visual, past_key_values=cache).logits
+        assert scores is not None
+        return scores
+
+    found = published_beam(
+        CachedSteps(decode, encoded, never=(0, 1)),
+        torch.ones(3, dtype=torch.long),
+        beams=3,
+        steps=8,
+        eos=2,
+        pad=0,
+    )
+    for study in range(3):
+        visual = reference.encode(weights, images[study], SIZES)
+        words = beam.search(
+            lambda ids, visual=visual: reference.log_chances(weights, visual, ids, SIZES)[
+                -1
+            ].tolist(),
+            bos=0,
+            beams=3,
+            steps=8,
+            eos=0,
+        )
+        written = [rows[token] for token in found[study, 1:].tolist()]
+        assert written == [*words, *[0] * (8 - len(words))]
