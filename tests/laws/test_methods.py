@@ -14,6 +14,9 @@ from tests.methods.studies import VARIANTS, make_batch, make_method, method_of
 
 EXACT = {"rtol": 1e-10, "atol": 1e-10}
 
+MISSING = {"labels": torch.nan, "clusters": -1}
+"""What a field of a batch holds where a study has no target."""
+
 pytestmark = pytest.mark.parametrize("name", VARIANTS)
 
 
@@ -103,7 +106,9 @@ def test_unequal_parts_give_the_gradients_of_the_whole_batch(name: str, ranks: i
         task: sum(method.loss_counts(each)[task] for each in parts) / ranks
         for task in method.loss_counts(batch)
     }
-    whole = method(**model_inputs(batch)).losses
+    coupled = {task.name for task in method.tasks if task.is_batch_coupled}
+    every = method(**model_inputs(batch)).losses
+    whole = {task: loss for task, loss in every.items() if task not in coupled}
     split = [method(**model_inputs(each), normalizers=totals).losses for each in parts]
     for task, loss in whole.items():
         # Micro-batches are added; ranks are averaged, for which the counts were divided.
@@ -115,19 +120,54 @@ def test_unequal_parts_give_the_gradients_of_the_whole_batch(name: str, ranks: i
 @pytest.mark.parametrize("studies", [1, 2])
 def test_one_and_two_studies_work(name: str, studies: int) -> None:
     method, batch = make_method(name), make_batch(studies=studies)
-    sum(method(**model_inputs(batch)).losses.values()).backward()
+    losses = method(**model_inputs(batch)).losses
+    sum(losses.values()).backward()
+    pairs = {task.name for task in method.tasks if task.is_batch_coupled}
+    alone = {task.name for task in method.tasks} - pairs
+    assert set(losses) == (alone if studies == 1 else alone | pairs)
     generated = method.generate_reports(batch, Decoding(beams=2, max_tokens=4))
     assert len(generated.texts) == studies
 
 
-def test_without_labels_their_task_is_absent(name: str) -> None:
+@pytest.mark.parametrize("need", MISSING)
+def test_a_task_without_targets_is_absent(name: str, need: str) -> None:
     method, batch = make_method(name), make_batch()
-    labelled = {task.name for task in method.tasks if "labels" in task.needs}
-    unknown = replace(batch, labels=torch.full_like(batch.labels, torch.nan))
-    inputs = model_inputs(batch) | {"labels": None}
-    rest = {task.name for task in method.tasks} - labelled
-    assert set(method(**model_inputs(unknown)).losses) == rest
-    assert set(method(**inputs).losses) == rest
+    rest = {task.name for task in method.tasks if need not in task.needs}
+    unknown = torch.full_like(getattr(batch, need), MISSING[need])
+    assert set(method(**model_inputs(replace(batch, **{need: unknown}))).losses) == rest
+    losses = method(**model_inputs(batch) | {need: None}).losses
+    assert set(losses) == rest
+    sum(losses.values()).backward()
+
+
+def test_every_need_is_a_field_of_the_batch(name: str) -> None:
+    for task in make_method(name).tasks:
+        assert task.needs <= MISSING.keys()
+
+
+def test_every_loss_has_a_count(name: str) -> None:
+    method, batch = make_method(name), make_batch()
+    counts = method.loss_counts(batch)
+    assert set(counts) == {task.name for task in method.tasks}
+    assert all(count.ndim == 0 and count > 0 for count in counts.values())
+
+
+def test_forward_leaves_every_buffer_as_it_was(name: str) -> None:
+    method, batch = make_method(name).train(), make_batch()
+    before = {key: value.clone() for key, value in method.named_buffers()}
+    method(**model_inputs(batch))
+    assert all(torch.equal(value, before[key]) for key, value in method.named_buffers())
+
+
+def test_explained_attention_changes_no_score(name: str) -> None:
+    method, batch = make_method(name).eval(), make_batch()
+    with torch.no_grad():
+        visual = method.encode(batch.pixel_values, batch.view_mask, batch.labels)
+        plain = method.decode(batch.input_ids, visual)
+        for layer in range(method.config.layers):
+            written = method.decode(batch.input_ids, visual, explained=layer)
+            torch.testing.assert_close(written.logits, plain.logits, **EXACT)
+            assert written.looks.shape[-1] == visual.token_mask.shape[1]
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])
@@ -214,7 +254,9 @@ def test_a_saved_method_comes_back_the_same(name: str, tmp_path: Path) -> None:
     )
     first, second = (each.generate_reports(batch, decoding) for each in (method, loaded))
     assert first.texts == second.texts
-    torch.testing.assert_close(first.findings, second.findings)
+    assert (first.findings is None) == (second.findings is None)
+    if first.findings is not None:
+        torch.testing.assert_close(first.findings, second.findings)
 
 
 @pytest.mark.slow

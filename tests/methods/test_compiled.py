@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from gradtruce.methods.registry import method_names
+
 ROOT = Path(__file__).parents[2]
 
 SCRIPT = """
@@ -21,7 +23,7 @@ def run(method, batch):
     return losses, {k: v.grad.clone() for k, v in model.named_parameters()}
 
 torch.manual_seed(0)
-model = make_method("r2gen")
+model = make_method("METHOD")
 batches = [make_batch(studies=2, tokens=5), make_batch(studies=2, tokens=5, seed=1)]
 batches[1].view_mask[0, 1] = False
 eager = [run(model, batch) for batch in batches]
@@ -37,10 +39,12 @@ print("frames", counters["frames"]["ok"])
 
 
 @pytest.mark.slow
-def test_compiled_losses_and_gradients_equal_eager_ones() -> None:
+@pytest.mark.parametrize("name", method_names())
+def test_compiled_losses_and_gradients_equal_eager_ones(name: str) -> None:
     # A process of its own: the checker of shapes in tests cannot be compiled.
+    script = SCRIPT.replace("BACKEND", "aot_eager").replace("METHOD", name)
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", SCRIPT.replace("BACKEND", "aot_eager")],
+        [sys.executable, "-W", "ignore", "-c", script],
         capture_output=True,
         text=True,
         cwd=ROOT,
