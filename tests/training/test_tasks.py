@@ -1,6 +1,7 @@
 """Tasks that start late or compare studies, and side effects, in the steps of training."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,11 +11,16 @@ from torch import Tensor
 from gradtruce.data.batch import Batch
 from gradtruce.methods.base import TaskSpec
 from gradtruce.methods.blocks.objectives import Objective, Outputs, Targets
-from gradtruce.methods.registry import Method
-from gradtruce.training.assembly import TrainingParts, build_engine, build_optimizer
+from gradtruce.methods.registry import Method, build
+from gradtruce.training.assembly import (
+    TrainingParts,
+    build_engine,
+    build_method,
+    build_optimizer,
+)
 from gradtruce.training.config import RunConfig, TrainingConfig
 from gradtruce.training.stepper import Stepper
-from tests.methods.studies import make_batch, make_method
+from tests.methods.studies import SMALL, make_batch, make_method, make_tokenizer
 
 
 class Spread(Objective):
@@ -69,6 +75,18 @@ def test_one_study_a_batch_is_refused_where_a_task_compares_studies() -> None:
     parts, config = make_parts(batch_size=1)
     with pytest.raises(ValueError, match="batch_size must be at least 2 for 'spread'"):
         Stepper(parts, config)
+
+
+def test_a_run_starts_from_the_weights_of_another(tmp_path: Path) -> None:
+    saved = build("r2gen", make_tokenizer(), SMALL["r2gen"])
+    saved.save_pretrained(tmp_path)
+    config = RunConfig(
+        data={"path": "none"},
+        method={"name": "r2gen_cmn", "options": SMALL["r2gen_cmn"], "start_from": [str(tmp_path)]},
+    )
+    method = build_method(config, make_tokenizer())
+    first, second = saved.visual.state_dict(), method.visual.state_dict()
+    assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 def test_betas_and_epsilon_reach_the_optimizer() -> None:

@@ -74,8 +74,8 @@ class ClusterFile:
 def _check(content: Any, path: Path) -> None:  # whatever JSON holds
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         raise ValueError(f'{path}: must be a table with "schema": {SCHEMA}; build it again')
-    source, clusters = content.get("source"), content.get("clusters")
-    is_whole = isinstance(source, str) and isinstance(clusters, dict)
+    clusters: Any = content.get("clusters")
+    is_whole = isinstance(content.get("source"), str) and isinstance(clusters, dict)
     if not is_whole:
         raise ValueError(f'{path}: must have "source" and "clusters"; build it again')
     for study, cluster in clusters.items():

@@ -18,6 +18,8 @@ from gradtruce.data.transforms import Augmentation, ImageProcessor
 from gradtruce.gradients import TaskGradients
 from gradtruce.gradients.balancer import Balancer
 from gradtruce.methods.registry import Method, build
+from gradtruce.methods.weights.backbone_file import load_backbone
+from gradtruce.methods.weights.named_load import load_named
 from gradtruce.naming import suggestion
 from gradtruce.training.config import BalanceConfig, DataConfig, RunConfig, TrainingConfig
 
@@ -140,13 +142,19 @@ def _steps_per_epoch(training: TrainingConfig, *, batches: int) -> int:
 
 
 def build_method(config: RunConfig, tokenizer: PreTrainedTokenizerFast) -> Method:
-    """Return the method with parameters drawn from the seed.
+    """Return the method with parameters drawn from the seed, or from files where they are given.
 
     Raises:
-        ValueError: If there is no such method or it refuses an option.
+        FileNotFoundError: If a file of weights is not there.
+        ValueError: If there is no such method, it refuses an option, or a file doesn't fit it.
     """
     torch.manual_seed(config.training.seed)
-    return build(config.method.name, tokenizer, config.method.options)
+    method = build(config.method.name, tokenizer, config.method.options)
+    if config.method.backbone_weights is not None:
+        load_backbone(method.backbone, config.method.backbone_weights)
+    for path in config.method.start_from:
+        load_named(method, path)
+    return method
 
 
 def build_balancer(config: BalanceConfig) -> Balancer:

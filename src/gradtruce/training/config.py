@@ -56,6 +56,9 @@ class MethodConfig(_Table):
         name: Name of the method.
         options: Fields of its configuration, such as `layers`.
         preset: Name of a method preset, such as "r2gen-tiny"; options given beside it win.
+        backbone_weights: File of ImageNet weights for the backbone, by torchvision's names.
+        start_from: Folders of saved methods or files of tensors whose weights, where the name is
+            the same, replace the random ones; the last one wins.
 
     >>> MethodConfig(preset="r2gen-tiny", options={"layers": 1}).options["layers"]
     1
@@ -64,6 +67,8 @@ class MethodConfig(_Table):
     name: str = "r2gen"
     options: Options = {}
     preset: str | None = None
+    backbone_weights: str | None = None
+    start_from: tuple[str, ...] = ()
 
     @model_validator(mode="before")
     @classmethod

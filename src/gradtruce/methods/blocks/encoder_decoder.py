@@ -11,6 +11,7 @@ from transformers import GenerationConfig
 from gradtruce.data.batch import Batch
 from gradtruce.methods.base import Decoding, Generated, ReportOutput, TaskSpec
 from gradtruce.methods.blocks.architecture import EncoderDecoderConfig
+from gradtruce.methods.blocks.backbone import Backbone
 from gradtruce.methods.blocks.cache import ReportCache
 from gradtruce.methods.blocks.decoder import ReportDecoder, Written
 from gradtruce.methods.blocks.objectives import Objective, Outputs, Targets
@@ -148,10 +149,16 @@ class EncoderDecoderMethod(PretrainedMethod):
         looks = looks * (ids != self.config.pad_token_id).unsqueeze(-1)
         return looks.view(*ids.shape, batch.view_mask.shape[1], rows, columns)
 
+    @property
+    @final
+    def backbone(self) -> Backbone:
+        """Return the visual backbone."""
+        return self.visual.backbone
+
     @final
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Return the parameters of the visual backbone, and all others."""
-        backbone = list(self.visual.backbone.parameters())
+        backbone = list(self.backbone.parameters())
         known = {id(parameter) for parameter in backbone}
         rest = [parameter for parameter in self.parameters() if id(parameter) not in known]
         return {"backbone": backbone, "rest": rest}

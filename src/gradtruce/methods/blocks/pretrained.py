@@ -18,6 +18,7 @@ from transformers import (
 )
 
 from gradtruce.methods.base import Decoding, ReportMethod
+from gradtruce.methods.blocks.backbone import Backbone
 from gradtruce.methods.blocks.cache import ReportCache
 from gradtruce.methods.blocks.initialization import initialize
 from gradtruce.methods.blocks.visual import VisualTokens
@@ -35,6 +36,11 @@ class PretrainedMethod(ReportMethod, PreTrainedModel, GenerationMixin):  # type:
 
     main_input_name = "pixel_values"
     tokenizer: PreTrainedTokenizerFast | None = None
+
+    @property
+    @abstractmethod
+    def backbone(self) -> Backbone:
+        """Return the visual backbone, which may be filled with weights from ImageNet."""
 
     @abstractmethod
     def get_encoder(self, modality: str | None = None) -> nn.Module:

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast, final
+from typing import final
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from transformers.utils.generic import ModelOutput
 
+from gradtruce.methods.blocks.backbone import Backbone
 from gradtruce.methods.blocks.decoder import Enrichment
 from gradtruce.methods.blocks.encoder import Encoder
 from gradtruce.methods.blocks.findings import FindingsHead
@@ -85,7 +86,7 @@ class VisualEncoder(nn.Module):
 
     def __init__(
         self,
-        backbone: nn.Module,
+        backbone: Backbone,
         encoder: Encoder,
         width: int,
         dropout: float,
@@ -97,7 +98,7 @@ class VisualEncoder(nn.Module):
         super().__init__()
         self.backbone = backbone
         self.projection = nn.Sequential(
-            nn.Linear(cast(int, backbone.width), width), nn.ReLU(), nn.Dropout(dropout)
+            nn.Linear(backbone.width, width), nn.ReLU(), nn.Dropout(dropout)
         )
         self.encoder = encoder
         self.positions = positions
