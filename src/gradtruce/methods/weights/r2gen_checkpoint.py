@@ -131,6 +131,7 @@ def _sizes(state: Mapping[str, Tensor], heads: int) -> dict[str, Any]:
         "hidden": width if feedforward is None else len(feedforward),
         "memory_slots": 0 if memory is None else memory.shape[1] // width,
         "published_norm": True,
+        "paper_code": True,
     }
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import final
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import ResNetConfig, ResNetModel
@@ -15,7 +16,6 @@ class ResNet(nn.Module):
     Its batch normalisation couples the studies of a batch in training: losses on parts of a batch
     then differ a little from losses on the whole.
 
-    >>> import torch
     >>> backbone = ResNet(widths=(8, 16, 32, 64), depths=(1, 1, 1, 1))
     >>> backbone(torch.zeros(2, 3, 64, 64)).shape
     torch.Size([2, 64, 2, 2])
@@ -30,5 +30,6 @@ class ResNet(nn.Module):
         self, images: Float[Tensor, "images 3 height width"]
     ) -> Float[Tensor, "images channels rows columns"]:
         """Return the last feature map."""
+        images = images.contiguous(memory_format=torch.channels_last)  # faster convolutions
         features: Tensor = self.model(images).last_hidden_state
         return features
