@@ -226,6 +226,27 @@ def test_one_beam_is_greedy(name: str) -> None:
     torch.testing.assert_close(generated, ids[:, : generated.shape[1]])
 
 
+def test_one_published_beam_is_greedy(name: str) -> None:
+    method, batch = sharpened(make_method(name)).eval(), make_batch(studies=4)
+    greedy, found = (
+        method.generate_reports(batch, Decoding(beams=1, max_tokens=8, search=search)).ids
+        for search in ("transformers", "published")
+    )
+    torch.testing.assert_close(found[:, : greedy.shape[1]], greedy)
+    assert not found[:, greedy.shape[1] :].any()
+
+
+def test_the_published_search_reads_images_once_and_stops_at_the_end(name: str) -> None:
+    method, batch = sharpened(make_method(name)), make_batch()
+    calls: list[int] = []
+    method.backbone.register_forward_hook(lambda *_: calls.append(1))
+    ids = method.generate_reports(batch, Decoding(beams=3, max_tokens=6, search="published")).ids
+    assert calls == [1]
+    assert ids.shape[1] <= 7
+    after_end = (ids == 2).cumsum(1) - (ids == 2).long() > 0
+    assert not ids[after_end].any()
+
+
 def test_generating_leaves_mode_and_gradients_as_they_were(name: str) -> None:
     method, batch = make_method(name).train(), make_batch()
     generated = method.generate_reports(batch, Decoding(beams=2, max_tokens=4))

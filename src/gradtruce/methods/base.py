@@ -8,7 +8,7 @@ to the losses: compilation, DDP, FSDP2, checkpointing and trainers all hook it.
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -18,6 +18,8 @@ from transformers.utils.generic import ModelOutput
 from gradtruce.data.batch import Batch
 
 PRIMARY_TASK = "report"
+
+Search = Literal["transformers", "published"]
 
 
 @dataclass(frozen=True)
@@ -67,11 +69,31 @@ class Decoding:
         beams: Beam width; 1 is greedy.
         length_penalty: Exponent of the length by which a beam's log-probability is divided.
         max_tokens: Most tokens generated, end token included.
+        search: "transformers", or "published", the beam search of R2Gen's code and those built on
+            it, which knows no length penalty.
+
+    Raises:
+        ValueError: If the search is unknown, or is asked for a length penalty that it has not.
+
+    >>> Decoding(search="published", length_penalty=1.0)
+    Traceback (most recent call last):
+    ValueError: the published search has no length penalty, got 1.0; set it to 0
     """
 
     beams: int = 3
     length_penalty: float = 0.0
     max_tokens: int = 60
+    search: Search = "transformers"
+
+    def __post_init__(self) -> None:
+        """Check what goes together."""
+        if self.search not in get_args(Search):
+            raise ValueError(f"search must be one of {get_args(Search)}, got {self.search!r}")
+        if self.search == "published" and self.length_penalty:
+            raise ValueError(
+                f"the published search has no length penalty, got {self.length_penalty}; "
+                "set it to 0"
+            )
 
 
 @dataclass(frozen=True, eq=False)

@@ -164,6 +164,7 @@ class DecodingConfig(_Table):
         beams: Beam width; 1 is greedy.
         length_penalty: Exponent of the length that divides a beam's log-probability.
         max_tokens: Most tokens generated; as `data.max_tokens` where not given.
+        search: Beam search of "transformers", or "published": that of R2Gen's code.
 
     >>> DecodingConfig().beams
     3
@@ -172,6 +173,13 @@ class DecodingConfig(_Table):
     beams: Positive = 3
     length_penalty: float = 0.0
     max_tokens: Annotated[int, Field(gt=1)] | None = None
+    search: Literal["transformers", "published"] = "transformers"
+
+    @model_validator(mode="after")
+    def _check_penalty(self) -> "DecodingConfig":
+        if self.search == "published" and self.length_penalty:
+            raise ValueError("the published search has no length penalty; set length_penalty to 0")
+        return self
 
 
 class ValidationConfig(_Table):

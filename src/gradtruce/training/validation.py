@@ -46,13 +46,14 @@ def decoding_of(config: RunConfig, *, beams: int | None = None) -> Decoding:
 
     >>> config = RunConfig(data={"path": "x", "max_tokens": 40})
     >>> decoding_of(config, beams=1)
-    Decoding(beams=1, length_penalty=0.0, max_tokens=40)
+    Decoding(beams=1, length_penalty=0.0, max_tokens=40, search='transformers')
     """
     decoding = config.training.decoding
     return Decoding(
         beams=decoding.beams if beams is None else beams,
         length_penalty=decoding.length_penalty,
         max_tokens=decoding.max_tokens or config.data.max_tokens,
+        search=decoding.search,
     )
 
 

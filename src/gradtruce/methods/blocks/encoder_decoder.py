@@ -4,6 +4,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import cast, final
 
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from transformers import GenerationConfig
@@ -16,6 +17,7 @@ from gradtruce.methods.blocks.cache import ReportCache
 from gradtruce.methods.blocks.decoder import ReportDecoder, Written
 from gradtruce.methods.blocks.objectives import Objective, Outputs, Targets
 from gradtruce.methods.blocks.pretrained import PretrainedMethod, evaluating, generation_config
+from gradtruce.methods.blocks.published_beam import CachedSteps, published_beam
 from gradtruce.methods.blocks.visual import EncodingModule, VisualEncoder, VisualTokens
 
 
@@ -123,11 +125,13 @@ class EncoderDecoderMethod(PretrainedMethod):
     def generate_reports(self, batch: Batch, decoding: Decoding) -> Generated:
         """Generate one report a study; images are encoded once."""
         tokenizer = self.require_tokenizer()
-        options = self.decoding_options(decoding)
         with evaluating(self):
             visual = self.encode(batch.pixel_values, batch.view_mask, batch.labels)
             findings = None if visual.findings is None else visual.findings.sigmoid()
-            ids = self.generate_ids(visual, options)
+            if decoding.search == "published":
+                ids = self._published_ids(visual, decoding)
+            else:
+                ids = self.generate_ids(visual, self.decoding_options(decoding))
         texts = tokenizer.batch_decode(ids, skip_special_tokens=True)
         return Generated(tuple(texts), ids, findings)
 
@@ -180,6 +184,21 @@ class EncoderDecoderMethod(PretrainedMethod):
         config = self.config
         return generation_config(
             decoding, pad=config.pad_token_id, bos=config.bos_token_id, eos=config.eos_token_id
+        )
+
+    def _published_ids(self, visual: VisualTokens, decoding: Decoding) -> Tensor:
+        def scores(ids: Tensor, encoded: VisualTokens, cache: ReportCache) -> Tensor:
+            return cast(Tensor, self.decode(ids, encoded, cache).logits)
+
+        config, mask = self.config, cast(Tensor, visual.token_mask)
+        never = (config.pad_token_id, config.bos_token_id)
+        return published_beam(
+            CachedSteps(scores, visual, never),
+            torch.full((len(mask),), config.bos_token_id, device=mask.device),
+            beams=decoding.beams,
+            steps=decoding.max_tokens,
+            eos=config.eos_token_id,
+            pad=config.pad_token_id,
         )
 
     def _counts(self, targets: Targets) -> dict[str, Tensor]:
