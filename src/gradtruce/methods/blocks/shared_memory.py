@@ -60,7 +60,22 @@ class MemoryResponse(nn.Module):
             slots: One memory for all studies, or one a study.
             is_there: False for slots that fill up a study's memory; at least one must be there.
         """
-        keys, values = self._split(self.key(slots)), self._split(self.value(slots))
+        return self.respond(queries, *self.keys_values(slots), is_there)
+
+    def keys_values(
+        self, slots: Float[Tensor, "batch slots slot_width"]
+    ) -> tuple[Float[Tensor, "batch heads slots size"], Float[Tensor, "batch heads slots size"]]:
+        """Return what `respond` needs of the slots; it may be kept while words come one by one."""
+        return self._split(self.key(slots)), self._split(self.value(slots))
+
+    def respond(
+        self,
+        queries: Float[Tensor, "batch queries width"],
+        keys: Float[Tensor, "#batch heads slots size"],
+        values: Float[Tensor, "#batch heads slots size"],
+        is_there: Bool[Tensor, "#batch slots"] | None = None,
+    ) -> Float[Tensor, "batch queries width"]:
+        """Return what each query reads of slots whose keys and values are known."""
         asked = self._split(self.query(queries))
         scores = asked @ keys.transpose(-1, -2) / math.sqrt(asked.shape[-1])
         if is_there is not None:
