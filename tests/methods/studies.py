@@ -28,6 +28,8 @@ _SMALL: dict[str, Any] = {
 SMALL: dict[str, dict[str, Any]] = {
     "r2gen": _SMALL,
     "r2gen_cmn": _SMALL | {"memory_slots": 24, "memory_read": 5},
+    "wcl": _SMALL | {"contrast_width": 8},
+    "camanet": _SMALL | {"attention_layer": 1},
 }
 """Options that make each method small and, without dropout, a function of its input."""
 
@@ -36,6 +38,12 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "r2gen, no memory": {"memory_slots": 0},
     "r2gen, positions and findings token": {"visual_positions": "grid", "findings_token": True},
     "r2gen_cmn": {},
+    "wcl": {},
+    "wcl, paper code": {"paper_code": True},
+    "wcl, findings token": {"findings_weight": 4.0, "findings_token": True},
+    "camanet": {},
+    "camanet, paper code": {"paper_code": True, "attention_layer": 0},
+    "camanet, findings token": {"visual_positions": "grid", "findings_token": True},
 }
 """The methods by name, and variants of them: options on top of the small ones."""
 

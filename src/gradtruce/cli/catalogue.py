@@ -37,6 +37,8 @@ CATALOGUE: Final[dict[str, dict[str, str]]] = {
     "methods": {
         "r2gen": "R2Gen: relational memory and memory-driven layer norm, with a findings head",
         "r2gen_cmn": "R2GenCMN: a memory that images and words share, with a findings head",
+        "wcl": "WCL: R2Gen with a contrast of images and reports, weighted by clusters",
+        "camanet": "CAMANet: words look where the class activation maps of findings are",
     },
     "data sets": {
         "phantom": "Synthetic chest radiograph studies of which everything is known",

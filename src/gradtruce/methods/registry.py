@@ -11,14 +11,18 @@ from safetensors import SafetensorError
 from transformers import PreTrainedConfig, PreTrainedTokenizerFast
 
 from gradtruce.methods.blocks.pretrained import PretrainedMethod
+from gradtruce.methods.camanet import CAMANet
 from gradtruce.methods.r2gen import R2Gen
 from gradtruce.methods.r2gen_cmn import R2GenCMN
+from gradtruce.methods.wcl import WCL
 from gradtruce.naming import suggestion
 
 Method = PretrainedMethod
 """Any registered method."""
 
-METHODS: dict[str, type[Method]] = {kind.method_name: kind for kind in (R2Gen, R2GenCMN)}
+METHODS: dict[str, type[Method]] = {
+    kind.method_name: kind for kind in (R2Gen, R2GenCMN, WCL, CAMANet)
+}
 CONFIGS: dict[str, type[PreTrainedConfig]] = {
     name: cast(type[PreTrainedConfig], kind.config_class) for name, kind in METHODS.items()
 }
@@ -36,7 +40,7 @@ def method_names() -> tuple[str, ...]:
     """Return the names of all methods.
 
     >>> method_names()
-    ('r2gen', 'r2gen_cmn')
+    ('r2gen', 'r2gen_cmn', 'wcl', 'camanet')
     """
     return tuple(METHODS)
 
