@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from gradtruce.data.cluster_file import ClusterFile
+from gradtruce.data.cluster_file import ClusterFile, hash_of
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
-    file = ClusterFile("k-means of a test", {"a": 0, "b": 7})
+    file = ClusterFile("k-means of a test", {"a": 0, "b": 7}, seed=3, reports_sha256="f00d")
     file.write(tmp_path / "clusters.json")
     assert ClusterFile.read(tmp_path / "clusters.json") == file
 
@@ -39,4 +39,17 @@ def test_a_missing_file_names_the_command(tmp_path: Path) -> None:
 
 def test_a_file_of_another_set_is_refused() -> None:
     with pytest.raises(ValueError, match="knows 0 of 1 training studies"):
-        ClusterFile("", {"a": 0}).require(["b"])
+        ClusterFile("", {"a": 0}).require(["b"], ["Clear."])
+
+
+def test_a_file_of_the_same_ids_with_other_reports_is_refused() -> None:
+    file = ClusterFile("", {"a": 0}, reports_sha256=hash_of(["a"], ["Clear."]))
+    file.require(["a"], ["Clear."])
+    with pytest.raises(ValueError, match=r"other reports.*gradtruce build clusters"):
+        file.require(["a"], ["Edema."])
+
+
+def test_a_file_written_by_hand_needs_no_hash(tmp_path: Path) -> None:
+    path = tmp_path / "clusters.json"
+    path.write_text(json.dumps({"schema": 1, "source": "mine", "clusters": {"a": 0}}))
+    ClusterFile.read(path).require(["a"], ["Clear."])

@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 import gradtruce
+from gradtruce.cli.build import build
 from gradtruce.cli.convert import convert
 from gradtruce.cli.demo import demo
 from gradtruce.cli.doctor import doctor
@@ -24,13 +25,24 @@ USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
 CLICK_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
 """`UsageError` and `ClickException`, wherever this release of typer keeps them."""
 
-LATER = ("analyse", "build", "label", "study")
+LATER = ("analyse", "label", "study")
 """Commands that are planned but not in this version."""
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What the system says when a disk, a quota or a limit is full."""
 
-ORDER = ("demo", "prepare", "train", "predict", "evaluate", "report", "convert", "list", "doctor")
+ORDER = (
+    "demo",
+    "prepare",
+    "train",
+    "predict",
+    "evaluate",
+    "report",
+    "build",
+    "convert",
+    "list",
+    "doctor",
+)
 
 
 class Commands(TyperGroup):
@@ -87,6 +99,7 @@ app.command(short_help="Train a method; score its test reports.")(train)
 app.command(short_help="Write reports for your own images.")(predict)
 app.command(short_help="Score generated reports, with protocol.")(evaluate)
 app.command(short_help="Draw a run or a comparison as one page.")(report)
+app.add_typer(build, name="build", short_help="Make what some methods need.")
 app.add_typer(convert, name="convert", short_help="Take over a published checkpoint.")
 app.command(name="list", short_help="List names that options take.")(list_names)
 app.command(short_help="Say what this machine has and lacks.")(doctor)

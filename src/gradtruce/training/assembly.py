@@ -84,7 +84,8 @@ def _clusters(data: DataConfig, dataset: PreparedDataset) -> Mapping[str, int] |
     if data.clusters is None:
         return None
     file = ClusterFile.read(data.clusters)
-    file.require(dataset.split("train").ids)
+    train = dataset.split("train")
+    file.require(train.ids, train.reports)
     return file.clusters
 
 
@@ -118,10 +119,11 @@ def build_training(config: RunConfig, data: DataParts) -> TrainingParts:
     """Return method, engine and optimizer, on the GPU where there is one.
 
     Raises:
-        ValueError: If the configuration names what is not there, or an epoch is too short for a
-            step.
+        ValueError: If the configuration names what is not there, a task needs clusters and no file
+            gives them, or an epoch is too short for a step.
     """
     method = on_device(build_method(config, data.tokenizer)).train()
+    _require_clusters(config, method)
     steps_per_epoch = _steps_per_epoch(config.training, batches=len(data.train))
     return TrainingParts(
         method,
@@ -130,6 +132,16 @@ def build_training(config: RunConfig, data: DataParts) -> TrainingParts:
         steps_per_epoch,
         config.training.steps or config.training.epochs * steps_per_epoch,
     )
+
+
+def _require_clusters(config: RunConfig, method: Method) -> None:
+    needing = [task.name for task in method.tasks if "clusters" in task.needs]
+    if needing and config.data.clusters is None:
+        raise ValueError(
+            f"task {needing[0]!r} of {method.method_name!r} needs clusters of the training "
+            f"reports; run: gradtruce build clusters {config.data.path} --output clusters.json, "
+            "and give the file as data.clusters"
+        )
 
 
 def _steps_per_epoch(training: TrainingConfig, *, batches: int) -> int:

@@ -121,7 +121,7 @@ class ClusterContrast(Objective):
 
     def has_targets(self, targets: Targets) -> bool:
         """Return whether two studies have a cluster."""
-        return has_pair(cast(Tensor, targets.clusters))
+        return bool(has_pair(cast(Tensor, targets.clusters)))
 
     def count(self, targets: Targets) -> Int[Tensor, ""]:
         """Return the number of studies that have a cluster; none where it is one alone."""
@@ -156,7 +156,7 @@ def has_pair(clusters: Int[Tensor, " batch"]) -> bool:
     >>> has_pair(torch.tensor([3, -1])), has_pair(torch.tensor([3, 3]))
     (False, True)
     """
-    return int((clusters >= 0).sum()) > 1
+    return bool((clusters >= 0).sum() > 1)
 
 
 def _projection(width: int, size: int) -> nn.Sequential:
