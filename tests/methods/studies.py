@@ -30,6 +30,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "r2gen_cmn": _SMALL | {"memory_slots": 24, "memory_read": 5},
     "wcl": _SMALL | {"contrast_width": 8},
     "camanet": _SMALL | {"attention_layer": 1},
+    "xpronet": _SMALL
+    | {"prototypes": 4, "prototypes_read": 3, "image_features": 16, "text_features": 8},
 }
 """Options that make each method small and, without dropout, a function of its input."""
 
@@ -44,6 +46,12 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "camanet": {},
     "camanet, paper code": {"paper_code": True, "attention_layer": 0},
     "camanet, findings token": {"visual_positions": "grid", "findings_token": True},
+    "xpronet": {},
+    "xpronet, oracle and paper code": {
+        "selecting_labels": "oracle",
+        "findings_weight": 0.0,
+        "paper_code": True,
+    },
 }
 """The methods by name, and variants of them: options on top of the small ones."""
 

@@ -39,6 +39,7 @@ CATALOGUE: Final[dict[str, dict[str, str]]] = {
         "r2gen_cmn": "R2GenCMN: a memory that images and words share, with a findings head",
         "wcl": "WCL: R2Gen with a contrast of images and reports, weighted by clusters",
         "camanet": "CAMANet: words look where the class activation maps of findings are",
+        "xpronet": "XProNet: prototypes that the labels of a study choose, predicted or oracle",
     },
     "data sets": {
         "phantom": "Synthetic chest radiograph studies of which everything is known",

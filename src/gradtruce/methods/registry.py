@@ -15,13 +15,14 @@ from gradtruce.methods.camanet import CAMANet
 from gradtruce.methods.r2gen import R2Gen
 from gradtruce.methods.r2gen_cmn import R2GenCMN
 from gradtruce.methods.wcl import WCL
+from gradtruce.methods.xpronet import XProNet
 from gradtruce.naming import suggestion
 
 Method = PretrainedMethod
 """Any registered method."""
 
 METHODS: dict[str, type[Method]] = {
-    kind.method_name: kind for kind in (R2Gen, R2GenCMN, WCL, CAMANet)
+    kind.method_name: kind for kind in (R2Gen, R2GenCMN, WCL, CAMANet, XProNet)
 }
 CONFIGS: dict[str, type[PreTrainedConfig]] = {
     name: cast(type[PreTrainedConfig], kind.config_class) for name, kind in METHODS.items()
@@ -40,7 +41,7 @@ def method_names() -> tuple[str, ...]:
     """Return the names of all methods.
 
     >>> method_names()
-    ('r2gen', 'r2gen_cmn', 'wcl', 'camanet')
+    ('r2gen', 'r2gen_cmn', 'wcl', 'camanet', 'xpronet')
     """
     return tuple(METHODS)
 
