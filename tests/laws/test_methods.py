@@ -263,6 +263,22 @@ def test_attention_of_each_word_sums_to_one_over_present_views(name: str) -> Non
     torch.testing.assert_close(looks.sum((2, 3, 4)), is_word.to(looks.dtype), **EXACT)
 
 
+def test_maps_of_findings_lie_on_the_grid_and_ignore_absent_views(name: str) -> None:
+    method, batch = make_method(name), make_batch()
+    maps = method.cam(batch)
+    has_head = method(**model_inputs(batch)).findings_logits is not None
+    assert (maps is not None) == has_head
+    if maps is None:
+        return
+    assert maps.shape[:3] == (len(batch), 14, 2)
+    assert maps.shape[3:] == method.attention(batch, batch.input_ids).shape[3:]
+    assert bool((maps >= 0).all())
+    assert bool(maps.any())
+    padded = method.cam(with_view(batch, 1, content=torch.nan))
+    assert not padded[:, :, 1].any()
+    torch.testing.assert_close(padded[:, :, [0, 2]], maps, **EXACT)
+
+
 def test_a_saved_method_comes_back_the_same(name: str, tmp_path: Path) -> None:
     method, batch = make_method(name).float(), make_batch(dtype=torch.float32)
     decoding = Decoding(beams=2, max_tokens=6)

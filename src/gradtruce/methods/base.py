@@ -163,6 +163,14 @@ class ReportMethod(ABC):
         """
 
     @abstractmethod
+    def cam(self, batch: Batch) -> Float[Tensor, "batch observations views height width"] | None:
+        """Return how much each place speaks for each of the 14 observations; `None` without a head.
+
+        The class activation maps of the head on the visual features, at least 0, and 0 all over an
+        absent view. Two maps of one study share a scale; two methods need not.
+        """
+
+    @abstractmethod
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Return all trainable parameters, each once, as "backbone" and "rest"."""
 

@@ -14,6 +14,7 @@ from gradtruce.methods.base import Decoding, Generated, ReportOutput, TaskSpec
 from gradtruce.methods.blocks.architecture import EncoderDecoderConfig
 from gradtruce.methods.blocks.backbone import Backbone
 from gradtruce.methods.blocks.cache import ReportCache
+from gradtruce.methods.blocks.cam import class_activation
 from gradtruce.methods.blocks.decoder import ReportDecoder, Written
 from gradtruce.methods.blocks.objectives import Objective, Outputs, Targets
 from gradtruce.methods.blocks.pretrained import PretrainedMethod, evaluating, generation_config
@@ -152,6 +153,17 @@ class EncoderDecoderMethod(PretrainedMethod):
         looks = nn.functional.pad(looks / looks.sum(dim=-1, keepdim=True), (0, 0, 1, 0))
         looks = looks * (ids != self.config.pad_token_id).unsqueeze(-1)
         return looks.view(*ids.shape, batch.view_mask.shape[1], rows, columns)
+
+    @final
+    def cam(self, batch: Batch) -> Float[Tensor, "batch observations views height width"] | None:
+        """Return the class activation maps of the findings head, where there is one."""
+        if self.visual.findings is None:
+            return None
+        with evaluating(self):
+            seen = self.visual.look(batch.pixel_values, batch.view_mask)
+            weight = self.visual.findings.scores.weight
+            maps = class_activation(seen.features.flatten(1, 2), weight)
+        return maps.view(*maps.shape[:2], batch.view_mask.shape[1], *seen.grid)
 
     @property
     @final
