@@ -83,8 +83,11 @@ def text_vectors(texts: Sequence[str], seed: int) -> Float[np.ndarray, "reports 
     counts = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"\w[\w.\-]*")
     words = counts.fit_transform(texts)
     size = min(DIMENSIONS, min(words.shape) - 1)
-    reduced = TruncatedSVD(max(size, 1), random_state=seed).fit_transform(words)
-    vectors: Float[np.ndarray, "reports size"] = normalize(reduced)
+    if size > 0:
+        words = TruncatedSVD(size, random_state=seed).fit_transform(words)
+    else:
+        words = words.toarray()
+    vectors: Float[np.ndarray, "reports size"] = normalize(words)
     return vectors
 
 
