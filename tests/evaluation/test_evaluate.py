@@ -218,3 +218,11 @@ def test_order_of_the_studies_changes_no_value(labeler: Labeler, make_prediction
     assert headline_scores(shuffled, labeler) == pytest.approx(
         headline_scores(predictions, labeler)
     )
+
+
+def test_every_group_says_what_reports_were_told(labeler: Labeler, make_predictions: Make) -> None:
+    plain = make_predictions(3)
+    told = [replace(each, told="the labels of the reference") for each in plain]
+    groups = evaluate(told, labeler, resamples=0).groups
+    assert {group.protocol.told for group in groups.values()} == {"the labels of the reference"}
+    assert "told" not in evaluate(plain, labeler, resamples=0)["nlg"].protocol.to_json()

@@ -30,6 +30,7 @@ def test_what_is_written_is_read_back(
     predictions = [
         *make_predictions(3),
         Prediction("é\u2028", "two\nlines", "", label_source="rules"),
+        Prediction("told", "edema .", "edema .", told="the labels of the reference"),
     ]
     write_predictions(tmp_path / "p.jsonl", predictions)
     assert read_predictions(tmp_path / "p.jsonl") == predictions
@@ -73,6 +74,7 @@ def test_a_missing_label_may_be_null(tmp_path: Path) -> None:
         (GOOD | {"labels": {"Edemas": 1}}, "did you mean 'Edema'"),
         (GOOD | {"labels": {"???": 1}}, "known: Enlarged Cardiomediastinum"),
         (GOOD | {"label_source": 3}, "field 'label_source' must be text"),
+        (GOOD | {"told": True}, "field 'told' must be text"),
     ],
 )
 def test_a_bad_line_is_named(tmp_path: Path, line: object, message: str) -> None:

@@ -51,6 +51,14 @@ def scores(
 
     visual = [torch.relu(linear(w, "visual.projection.0", row)) for row in features]
     visual = numbered([enriched(row) for row in visual])
+    words = numbered([table[token] * math.sqrt(table.shape[1]) for token in ids])
+    return transformed(w, visual, [enriched(row) for row in words], layers, heads)
+
+
+def transformed(
+    w: Weights, visual: list[Tensor], words: list[Tensor], layers: int, heads: int
+) -> Tensor:
+    """Return the scores after each word: plain pre-norm encoder and decoder."""
     for layer in range(layers):
         name = f"visual.encoder.layers.{layer}"
         normed = [norm(w, f"{name}.attention_norm", row) for row in visual]
@@ -63,8 +71,7 @@ def scores(
             for row in visual
         ]
     visual = [norm(w, "visual.encoder.norm", row) for row in visual]
-    words = numbered([table[token] * math.sqrt(table.shape[1]) for token in ids])
-    x = [enriched(row) for row in words]
+    x = list(words)
     for layer in range(layers):
         name = f"decoder.layers.{layer}"
         first = [norm(w, f"{name}.norms.0", row) for row in x]

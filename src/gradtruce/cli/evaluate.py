@@ -58,6 +58,7 @@ def evaluate(
 
 def print_metrics(metrics: "Metrics") -> None:
     """Print the headline scores of every group, a line a score."""
+    print_told(metrics)
     for name, group in metrics.groups.items():
         print(f"{name}: {group.protocol.compares}")
         if group.reason:
@@ -65,6 +66,12 @@ def print_metrics(metrics: "Metrics") -> None:
         for key in SHOWN.get(name, ()):
             if key in group.scores:
                 print(f"  {key:<20} {score_text(group.scores[key])}")
+
+
+def print_told(metrics: "Metrics") -> None:
+    """Print what reports were generated from besides the images, if they were."""
+    for told in sorted({group.protocol.told for group in metrics.groups.values()} - {""}):
+        print(f"reports were generated from the images and {told}")
 
 
 def score_text(score: "Score") -> str:

@@ -28,6 +28,7 @@ def train(
     Writes config.toml, log.jsonl, checkpoints, predictions.jsonl and metrics.json.
     """
     from gradtruce.cli.bar import Bars, quieten_transformers
+    from gradtruce.cli.evaluate import print_told
     from gradtruce.training.config import RunConfig
     from gradtruce.training.config_file import load_config
     from gradtruce.training.loop import train as train_run
@@ -46,6 +47,7 @@ def train(
             bars.show(output.name, now.share, now.seconds_left, now.phase)
 
         result = train_run(resolved, output, resume=resume, progress=show)
+    print_told(result.metrics)
     score = result.metrics.flat().get(resolved.training.select)
     if score is not None and score.value is not None:
         print(

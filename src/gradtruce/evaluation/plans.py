@@ -47,6 +47,7 @@ def plan_groups(predictions: Sequence[Prediction], labeler: Labeler) -> dict[str
         compares="labels scored against reference labels",
         reports=len(predictions),
         empty_generated=sum(not prediction.generated.strip() for prediction in predictions),
+        told="; ".join(sorted({each.told for each in predictions if each.told})),
     )
     generated = _Labels(
         read_reports(labeler, [prediction.generated for prediction in predictions]),

@@ -28,6 +28,8 @@ class Prediction:
         findings: Probability of each observation by name, where the method has a findings head.
         labels: Known states of the observations by name, such as a phantom's truth.
         label_source: Where `labels` come from; named without labels, they are all missing.
+        told: What the report was generated from besides the images, such as labels of the
+            reference; "" for images alone, or where nobody says.
 
     >>> Prediction("s1", "the heart is enlarged .", "no acute disease .").generated
     'no acute disease .'
@@ -39,6 +41,7 @@ class Prediction:
     findings: Mapping[str, float] | None = None
     labels: Mapping[str, int] | None = None
     label_source: str = ""
+    told: str = ""
 
 
 def read_predictions(path: Path) -> list[Prediction]:
@@ -131,8 +134,9 @@ def _line(prediction: Prediction) -> str:
         fields["findings"] = dict(prediction.findings)
     if prediction.labels is not None:
         fields["labels"] = dict(prediction.labels)
-    if prediction.label_source:
-        fields["label_source"] = prediction.label_source
+    for name in ("label_source", "told"):
+        if getattr(prediction, name):
+            fields[name] = getattr(prediction, name)
     return json.dumps(fields, ensure_ascii=False, allow_nan=False)
 
 
@@ -156,6 +160,7 @@ def _parse(line: str, where: str) -> Prediction:
         findings=_probabilities(fields.get("findings"), where),
         labels=_states(fields.get("labels"), where),
         label_source=_text(fields, "label_source", where) if "label_source" in fields else "",
+        told=_text(fields, "told", where) if "told" in fields else "",
     )
 
 

@@ -33,6 +33,7 @@ class Protocol:
         compares: What is scored against what.
         reports: Number of reports.
         empty_generated: How many generated reports are empty.
+        told: What reports were generated from besides the images, where predictions say so.
         reference_labels: Where the labels counted as right come from: a data set's label source,
             or a labeler's identity.
         scored_labels: Where the labels that are scored come from.
@@ -54,6 +55,7 @@ class Protocol:
     compares: str
     reports: int
     empty_generated: int = 0
+    told: str = ""
     reference_labels: str = ""
     scored_labels: str = ""
     uncertain: str = ""

@@ -8,7 +8,7 @@ and eos are three tokens, not one.
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, Literal, cast, final, get_args, no_type_check
+from typing import Any, ClassVar, Final, Literal, cast, final, get_args, no_type_check
 
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
@@ -46,6 +46,9 @@ from gradtruce.methods.blocks.xavier import XavierLinear
 
 SelectingLabels = Literal["predicted", "oracle"]
 """Where the labels come from that choose prototypes when a report is generated."""
+
+ORACLE: Final = "the labels of the reference report (oracle)"
+"""What is kept with scores of reports that were generated from more than images."""
 
 
 @final
@@ -158,6 +161,11 @@ class XProNet(EncoderDecoderMethod):  # type: ignore[no-untyped-call]  # of tran
         self.word_fusion = XavierLinear(2 * config.width, config.width)
         self.decoder = build_decoder(config)
         self.complete(*_objectives(config, self.otherwise))
+
+    @property
+    def told(self) -> str:
+        """Return that the labels of the reference choose prototypes, where they do."""
+        return ORACLE if self.config.selecting_labels == "oracle" else ""
 
     def encode(
         self,

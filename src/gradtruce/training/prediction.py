@@ -44,6 +44,7 @@ def predict(
                 findings=None if row is None else dict(zip(OBSERVATIONS, row, strict=True)),
                 labels=known_labels(batch.labels[place]) or None,
                 label_source=label_source,
+                told=method.told,
             )
             predictions.append(prediction)
         if watch is not None:

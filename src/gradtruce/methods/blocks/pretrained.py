@@ -46,6 +46,14 @@ class PretrainedMethod(ReportMethod, PreTrainedModel, GenerationMixin):  # type:
     def get_encoder(self, modality: str | None = None) -> nn.Module:
         """Return the module that `generate` runs once, before any beam is opened."""
 
+    @property
+    def told(self) -> str:
+        """Return what reports are generated from besides the images; kept with every prediction.
+
+        "" for images alone, as of every method that does not say otherwise.
+        """
+        return ""
+
     def require_tokenizer(self) -> PreTrainedTokenizerFast:
         """Return the tokenizer.
 
