@@ -52,6 +52,20 @@ def test_every_study_gets_report_findings_and_overlays(
     ]
 
 
+def test_a_finding_that_is_believed_is_shown_where_it_is_seen(
+    tmp_path: Path, reader: Reader, studies: list[Study]
+):
+    found = {"Pleural Effusion": 0.5, "Edema": 0.49}
+    read = [replace(prediction, findings=found) for prediction in predictions(studies)]
+    page = write_own_images(tmp_path / "out", reader, studies, read)
+    overlays = sorted(path.name for path in page.parent.rglob("finding-*.png"))
+    names = ("frontal", "frontal", "lateral")
+    assert overlays == [f"finding-pleural-effusion-{name}.png" for name in names]
+    text = page.read_text()
+    assert text.count('data-heat="finding-') == len(studies)
+    assert all(f'id="finding-{study}-0-0"' in text for study in range(len(studies)))
+
+
 def test_names_are_escaped_and_the_page_says_what_it_is(
     tmp_path: Path, reader: Reader, studies: list[Study]
 ):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from gradtruce.data.observations import OBSERVATIONS
 from gradtruce.data.prepared import PreparedDataset
 from gradtruce.data.transforms import ImageProcessor
 from gradtruce.viewer.report.sentence_attention import Reader
@@ -59,6 +60,17 @@ def test_a_centre_crop_is_the_part_that_the_method_sees(comparison: Path, reader
     wide = type(view)(np.zeros((40, 60), dtype=np.uint8), "frontal")
     assert reader.frame(wide) == (10.0, 0.0, 40.0, 40.0)
     assert reader.crop(wide.pixels).shape == (40, 40)
+
+
+def test_every_finding_is_seen_somewhere_in_the_views(comparison: Path, reader: Reader):
+    studies = PreparedDataset.open(comparison / "data").split("test")[:3]
+    for study, looks in zip(studies, reader.finding_looks(studies), strict=True):
+        assert list(looks) == list(OBSERVATIONS)
+        for look in looks.values():
+            assert look.grid.shape[0] == len(study.views)
+            assert float(look.grid.sum()) == pytest.approx(1.0, abs=1e-5) or not look.grid.any()
+            assert look.heat((8, 8)).isfinite().all()
+        assert any(look.grid.any() for look in looks.values())
 
 
 def test_a_folder_without_a_method_is_refused(tmp_path: Path):

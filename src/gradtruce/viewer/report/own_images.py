@@ -4,10 +4,10 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import Final, final
 
 from gradtruce.data.study import Study, View
 from gradtruce.evaluation.predictions import Prediction, write_predictions
@@ -15,6 +15,9 @@ from gradtruce.viewer.report.films import Film, films, heat_uris, view_names
 from gradtruce.viewer.report.page import render
 from gradtruce.viewer.report.pictures import overlay_png
 from gradtruce.viewer.report.sentence_attention import Look, Reader
+
+BELIEVED: Final = 0.5
+"""Probability from which the place of a finding is shown."""
 
 
 @final
@@ -29,6 +32,16 @@ class OwnSentence:
 
 @final
 @dataclass(frozen=True)
+class OwnFinding:
+    """One finding with its probability, and a heat map a view where it is believed."""
+
+    name: str
+    probability: float
+    heats: tuple[str, ...] = ()
+
+
+@final
+@dataclass(frozen=True)
 class OwnStudy:
     """One study as the page shows it; `folder` is where its files lie beside the page."""
 
@@ -36,7 +49,7 @@ class OwnStudy:
     folder: str
     films: tuple[Film, ...]
     sentences: tuple[OwnSentence, ...]
-    findings: tuple[tuple[str, float], ...]
+    findings: tuple[OwnFinding, ...]
 
 
 @final
@@ -54,7 +67,8 @@ def write_own_images(
     """Write a folder of results; return its page. The folder is there whole or not at all.
 
     It holds `index.html`, `predictions.jsonl`, and for each study a folder with `report.txt`,
-    `findings.json` and an overlay a sentence and view (`sentence-1-frontal.png`).
+    `findings.json`, an overlay a sentence and view (`sentence-1-frontal.png`), and one for each
+    finding that is believed (`finding-edema-frontal.png`).
 
     Args:
         folder: Must not exist.
@@ -100,8 +114,9 @@ def _write_studies(
     folder: Path, reader: Reader, studies: Sequence[Study], predictions: Sequence[Prediction]
 ) -> tuple[OwnStudy, ...]:
     looks = reader.looks(studies, [prediction.generated for prediction in predictions])
+    maps = reader.finding_looks(studies)
     shown: list[OwnStudy] = []
-    for study, prediction, found in zip(studies, predictions, looks, strict=True):
+    for study, prediction, found, seen in zip(studies, predictions, looks, maps, strict=True):
         place = folder / _folder_name(study.id, {own.folder for own in shown})
         place.mkdir()
         (place / "report.txt").write_text(prediction.generated + "\n", encoding="utf-8")
@@ -110,28 +125,42 @@ def _write_studies(
         (place / "findings.json").write_text(text, encoding="utf-8")
         views = reader.views(study)
         for number, look in enumerate(found, start=1):
-            names = [name.replace(" ", "-") for name in view_names(views)]
-            _write_overlays(place, number, look, views, names, reader)
+            _write_overlays(place, f"sentence-{number}", look, views, reader)
         sentences = tuple(
             OwnSentence(look.text, heat_uris(look, views), tuple(look.shares)) for look in found
         )
-        ranked = tuple(sorted(findings.items(), key=lambda entry: -entry[1]))
+        ranked = _write_findings(place, findings, seen, views, reader)
         shown.append(OwnStudy(study.id, place.name, films(study, reader), sentences, ranked))
     return tuple(shown)
 
 
-def _write_overlays(
+def _write_findings(
     folder: Path,
-    number: int,
-    look: Look,
+    findings: Mapping[str, float],
+    seen: Mapping[str, Look],
     views: Sequence[View],
-    names: Sequence[str],
     reader: Reader,
+) -> tuple[OwnFinding, ...]:
+    """Write the overlays of the findings that are believed; return all, the likeliest first."""
+    shown = []
+    for name, probability in sorted(findings.items(), key=lambda entry: -entry[1]):
+        is_shown = probability >= BELIEVED and name in seen
+        heats = heat_uris(seen[name], views) if is_shown else ()
+        shown.append(OwnFinding(name, probability, heats))
+        if is_shown:
+            stem = f"finding-{name.lower().replace(' ', '-')}"
+            _write_overlays(folder, stem, seen[name], views, reader)
+    return tuple(shown)
+
+
+def _write_overlays(
+    folder: Path, stem: str, look: Look, views: Sequence[View], reader: Reader
 ) -> None:
+    names = [name.replace(" ", "-") for name in view_names(views)]
     for place, (view, film) in enumerate(zip(views, names, strict=True)):
         pixels = reader.crop(view.pixels)
         heat = look.heat(pixels.shape).numpy()[place]
-        (folder / f"sentence-{number}-{film}.png").write_bytes(overlay_png(pixels, heat))
+        (folder / f"{stem}-{film}.png").write_bytes(overlay_png(pixels, heat))
 
 
 def _folder_name(study_id: str, taken: set[str]) -> str:

@@ -27,11 +27,12 @@ BATCH = 16
 @final
 @dataclass(frozen=True, eq=False)
 class Look:
-    """Where one sentence looks.
+    """Where one sentence looks, or where a finding is seen.
 
     Attributes:
-        text: The sentence, its words joined by blanks.
-        grid: Attention on the grid of the visual features; sums to 1 over the views.
+        text: The sentence, its words joined by blanks, or the finding.
+        grid: Attention or activation on the grid of the visual features; sums to 1 over the views,
+            or is 0 all over.
     """
 
     text: str
@@ -92,6 +93,25 @@ class Reader:
                 shares = None if generated.findings is None else generated.findings[row].tolist()
                 findings = None if shares is None else dict(zip(OBSERVATIONS, shares, strict=True))
                 found.append(Prediction(study.id, study.report, text, findings))
+        return found
+
+    def finding_looks(self, studies: Sequence[Study]) -> list[dict[str, Look]]:
+        """Return, for each study, where the findings head sees each of the 14 observations.
+
+        Class activation maps, each brought to a sum of 1; nothing where the method has no head.
+        """
+        found: list[dict[str, Look]] = []
+        for start in range(0, len(studies), BATCH):
+            part = studies[start : start + BATCH]
+            maps = self.method.cam(self._batch(part, [study.report for study in part]))
+            if maps is None:
+                return [{} for _ in studies]
+            sums = maps.sum(dim=(2, 3, 4), keepdim=True)
+            shares = (maps / sums.where(sums > 0, 1.0)).cpu()
+            for row, study in enumerate(part):
+                grids = shares[row, :, : len(self.views(study))]
+                names = zip(OBSERVATIONS, grids, strict=True)
+                found.append({name: Look(name, grid) for name, grid in names})
         return found
 
     def frame(self, view: View) -> tuple[float, float, float, float]:

@@ -1,7 +1,7 @@
 "use strict";
 document.documentElement.classList.add("scripted");
 
-// Lays the attention of one sentence over the large images of its study, or takes it away again.
+// Lays the attention of one sentence, or where one finding is seen, over the large images of its study, or takes it away again.
 function choose(sentence, isChosen) {
   const study = document.getElementById("study-" + sentence.dataset.study);
   for (const other of study.querySelectorAll("[data-heat]")) {
