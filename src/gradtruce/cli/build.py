@@ -44,6 +44,58 @@ def clusters(
     print(f"done: {output}: {len(train)} training reports in {count} clusters, {spread}")
 
 
+@build.command()
+def prototypes(
+    data: PreparedSet,
+    output: Output,
+    preset: Annotated[
+        str, typer.Option(help="Method preset of the XProNet that starts from them.")
+    ] = "xpronet-fixed",
+    size: Annotated[int, typer.Option(min=32, help="Height and width of the images.")] = 224,
+    backbone_weights: Annotated[
+        Path | None, typer.Option(help="ImageNet weights by torchvision's names; else random.")
+    ] = None,
+    backbone_of: Annotated[
+        Path | None, typer.Option(help="Saved method whose backbone looks at the images instead.")
+    ] = None,
+    mirrored: Annotated[
+        bool, typer.Option("--mirrored", help="Half of them of mirrored images, as published.")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Of random weights and of k-means.")] = 0,
+) -> None:
+    """Cluster the training studies label by label, for XProNet; give it as method.start_from."""
+    import torch
+
+    from gradtruce.cli.bar import Bars, Pace, quieten_transformers
+    from gradtruce.data.prepared import PreparedDataset
+    from gradtruce.training.prototypes import (
+        build_prototypes,
+        preset_config,
+        prototype_backbone,
+        write_prototypes,
+    )
+
+    require_new(output)
+    quieten_transformers()
+    opened, config = PreparedDataset.open(data), preset_config(preset)
+    torch.manual_seed(seed)
+    backbone = prototype_backbone(config, weights=backbone_weights, run=backbone_of)
+    with Bars() as bars:
+        rows = build_prototypes(
+            opened,
+            config,
+            backbone,
+            image_size=size,
+            is_mirrored=mirrored,
+            seed=seed,
+            progress=Pace(bars, output.name).tell,
+        )
+    eyes = backbone_weights or backbone_of or f"random {config.backbone}"
+    source = f"k-means by label over features of {eyes} and TF-IDF, mirrored: {mirrored}"
+    write_prototypes(output, rows, opened, seed=seed, source=source)
+    print(f"done: {output}: {config.prototypes} prototypes for each observation")
+
+
 def require_new(output: Path) -> None:
     """Check that a file can be made, before the work that fills it.
 

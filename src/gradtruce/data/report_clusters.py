@@ -70,11 +70,13 @@ def cluster_reports(
     )
 
 
-def text_vectors(texts: Sequence[str], seed: int) -> Float[np.ndarray, "reports size"]:
+def text_vectors(
+    texts: Sequence[str], seed: int, *, size: int = DIMENSIONS
+) -> Float[np.ndarray, "reports size"]:
     """Return a vector of length 1 for each cleaned text, by latent semantic analysis.
 
     TF-IDF of words and of pairs of words, with the logarithm of how often each occurs, brought to
-    100 dimensions, or fewer where there are fewer texts or words.
+    `size` dimensions, or fewer where there are fewer texts or words.
 
     >>> vectors = text_vectors(["clear lungs .", "lungs clear .", "an effusion ."], seed=0)
     >>> bool(vectors[0] @ vectors[1] > 0.9), bool(abs(vectors[0] @ vectors[2]) < 0.1)
@@ -82,7 +84,7 @@ def text_vectors(texts: Sequence[str], seed: int) -> Float[np.ndarray, "reports 
     """
     counts = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"\w[\w.\-]*")
     words = counts.fit_transform(texts)
-    size = min(DIMENSIONS, min(words.shape) - 1)
+    size = min(size, min(words.shape) - 1)
     if size > 0:
         words = TruncatedSVD(size, random_state=seed).fit_transform(words)
     else:

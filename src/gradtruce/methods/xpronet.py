@@ -13,7 +13,6 @@ from typing import Any, ClassVar, Final, Literal, cast, final, get_args, no_type
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from gradtruce.data.observations import NO_FINDING
 from gradtruce.methods.blocks.architecture import (
     REPORT_REACH,
     EncoderDecoderConfig,
@@ -39,6 +38,7 @@ from gradtruce.methods.blocks.prototypes import (
     ChosenPrototypes,
     Fusing,
     Prototypes,
+    no_finding_column,
     selected_observations,
 )
 from gradtruce.methods.blocks.visual import ViewFeatures, VisualTokens, pool
@@ -146,7 +146,7 @@ class XProNet(EncoderDecoderMethod):  # type: ignore[no-untyped-call]  # of tran
         super().__init__(config)
         _check(config)
         names = config.label_names
-        self.otherwise = names.index(NO_FINDING) if NO_FINDING in names else len(names) - 1
+        self.otherwise = no_finding_column(names)
         self.visual = build_visual(config, has_findings=config.findings_weight > 0)
         self.prototypes = Prototypes(
             len(names),

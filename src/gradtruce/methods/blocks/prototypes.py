@@ -1,5 +1,6 @@
 """Learned prototypes of each observation, and the response of those that labels choose."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -7,9 +8,18 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from gradtruce.data.observations import UNCERTAIN
+from gradtruce.data.observations import NO_FINDING, UNCERTAIN
 from gradtruce.methods.blocks.losses import UncertainPolicy
 from gradtruce.methods.blocks.shared_memory import MemoryResponse
+
+
+def no_finding_column(names: Sequence[str]) -> int:
+    """Return the column of No Finding, or the last where none has that name.
+
+    >>> no_finding_column(["Edema", "No Finding", "Fracture"])
+    1
+    """
+    return names.index(NO_FINDING) if NO_FINDING in names else len(names) - 1
 
 
 def selected_observations(
