@@ -129,6 +129,22 @@ def test_the_published_foreground_is_the_first_patch_of_a_present_view() -> None
         assert torch.equal(visual.foreground[study], visual.last_hidden_state[study, place])
 
 
+def test_how_far_a_batch_is_padded_changes_no_loss() -> None:
+    model, batch = make_method("camanet"), make_batch()
+    longer = replace(batch, input_ids=torch.nn.functional.pad(batch.input_ids, (0, 7)))
+    first, second = losses_of(model, batch), losses_of(model, longer)
+    for name, loss in first.items():
+        torch.testing.assert_close(second[name], loss, rtol=1e-10, atol=1e-10)
+
+
+def test_losses_and_gradients_are_finite_in_half_precision() -> None:
+    model, batch = make_method("camanet").float(), make_batch(dtype=torch.float32)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        losses = losses_of(model, batch)
+    sum(losses.values()).backward()
+    assert all(bool(each.grad.isfinite().all()) for each in model.parameters())
+
+
 def test_the_map_is_a_constant_for_the_class_head() -> None:
     model, batch = make_method("camanet"), make_batch()
     losses_of(model, batch)["attention"].backward()
