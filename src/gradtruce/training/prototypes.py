@@ -32,7 +32,10 @@ ROWS: Final = "prototypes.rows"
 
 Progress = Callable[[int, int], None]
 
-SCHEMA: Final = "1"
+RECORD: Final = "gradtruce"
+"""Entry of the file's header under which, as JSON, stands what it was made of."""
+
+SCHEMA: Final = 1
 BATCH: Final = 32
 
 
@@ -166,12 +169,13 @@ def write_prototypes(
         "schema": SCHEMA,
         "kind": "prototypes",
         "source": source,
-        "seed": str(seed),
+        "seed": seed,
         "data": hash_of(train.ids, train.reports),
-        "observations": json.dumps(list(XProNetConfig().label_names)),
+        "observations": list(XProNetConfig().label_names),
     }
+    header = {RECORD: json.dumps(record)}  # one entry: their order in the file is by chance
     partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(save({ROWS: rows.contiguous()}, record))
+    partial.write_bytes(save({ROWS: rows.contiguous()}, header))
     partial.rename(path)
 
 
