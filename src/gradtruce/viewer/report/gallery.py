@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from gradtruce.analysis.attention import share_inside
-from gradtruce.data.observations import FINDINGS, OBSERVATIONS, POSITIVE, UNCERTAIN
+from gradtruce.data.observations import FINDINGS, POSITIVE
 from gradtruce.data.prepared import PreparedDataset
 from gradtruce.data.study import Study
 from gradtruce.evaluation.labelers.base import Labeler
@@ -24,12 +24,10 @@ from gradtruce.viewer.report.agreement import (
     sentences,
 )
 from gradtruce.viewer.report.films import Film, films, heat_uris
+from gradtruce.viewer.report.finding_rows import FindingRow, finding_rows
 from gradtruce.viewer.report.records import RunRecord
 from gradtruce.viewer.report.selection import Candidate, choose
 from gradtruce.viewer.report.sentence_attention import Look, Reader
-
-LIKELY = 0.5
-"""Probability from which on a finding is shown although nobody states it."""
 
 
 @final
@@ -59,26 +57,6 @@ class ShownReport:
     label: str
     sentences: tuple[ShownSentence, ...]
     verdicts: Mapping[Verdict, tuple[str, ...]]
-
-
-@final
-@dataclass(frozen=True)
-class FindingCell:
-    """One finding in one run: what the report says of it, and the probability of the head."""
-
-    verdict: Verdict | None
-    probability: float | None
-
-
-@final
-@dataclass(frozen=True)
-class FindingRow:
-    """One finding: the truth, and each run."""
-
-    observation: str
-    truth: int | None
-    cells: tuple[FindingCell, ...]
-    is_relevant: bool
 
 
 @final
@@ -129,6 +107,17 @@ class GalleryItem:
         return tuple(r.observation for r in self.rows if r.truth == POSITIVE)
 
 
+@final
+@dataclass(frozen=True, eq=False)
+class _Arm:
+    """What one run says of one study, where its sentences look, and where it sees findings."""
+
+    label: str
+    prediction: Prediction
+    looks: Sequence[Look]
+    seen: Mapping[str, Look]
+
+
 def build_gallery(
     runs: Sequence[RunRecord], dataset: PreparedDataset, labeler: Labeler, count: int
 ) -> list[GalleryItem]:
@@ -153,10 +142,11 @@ def build_gallery(
         reader.looks(studies, [_tidy(run.predictions[study.id].generated) for study in studies])
         for run, reader in zip(runs, readers, strict=True)
     ]
+    seen = [reader.finding_looks(studies) for reader in readers]
     return [
         _item(
             study, reason, by_id[study.id], labeler, readers[0],
-            [(run.label, run.predictions[study.id], looks[arm][place])
+            [_Arm(run.label, run.predictions[study.id], looks[arm][place], seen[arm][place])
              for arm, run in enumerate(runs)],
         )
         for place, (study, (_, reason)) in enumerate(zip(studies, chosen, strict=True))
@@ -197,21 +187,24 @@ def _item(
     candidate: Candidate,
     labeler: Labeler,
     reader: Reader,
-    arms: Sequence[tuple[str, Prediction, Sequence[Look]]],
+    arms: Sequence[_Arm],
 ) -> GalleryItem:
     truth = candidate.truth
-    first = arms[0][1]
+    first = arms[0].prediction
     reports = tuple(
         ShownReport(
-            label,
+            arm.label,
             _shown(
-                mark_generated(labeler, _tidy(prediction.generated), truth), looks, study, reader
+                mark_generated(labeler, _tidy(arm.prediction.generated), truth),
+                arm.looks,
+                study,
+                reader,
             ),
             _verdicts(reading, truth),
         )
-        for (label, prediction, looks), reading in zip(arms, candidate.readings, strict=True)
+        for arm, reading in zip(arms, candidate.readings, strict=True)
     )
-    named = {label: reading for (label, *_), reading in zip(arms, candidate.readings, strict=True)}
+    named = {arm.label: reading for arm, reading in zip(arms, candidate.readings, strict=True)}
     return GalleryItem(
         id=study.id,
         reason=reason,
@@ -221,7 +214,13 @@ def _item(
         label_source=first.label_source if first.labels else "read in the reference by the labeler",
         reference=tuple(mark_reference(labeler, first.reference, named)),
         reports=reports,
-        rows=_rows(truth, candidate.readings, [prediction for _, prediction, _ in arms]),
+        rows=finding_rows(
+            truth,
+            candidate.readings,
+            [arm.prediction for arm in arms],
+            [arm.seen for arm in arms],
+            reader.views(study),
+        ),
     )
 
 
@@ -260,22 +259,6 @@ def _inside(
         for place, (share, mask) in enumerate(zip(look.shares, cropped, strict=True))
     )
     return attention, float(np.mean([mask.mean() for mask in cropped]))
-
-
-def _rows(
-    truth: States, readings: Sequence[States], predictions: Sequence[Prediction]
-) -> tuple[FindingRow, ...]:
-    rows = []
-    for name in OBSERVATIONS:
-        cells = tuple(
-            FindingCell(compare(reading.get(name), truth.get(name)), (p.findings or {}).get(name))
-            for reading, p in zip(readings, predictions, strict=True)
-        )
-        is_relevant = truth.get(name) in (POSITIVE, UNCERTAIN) or any(
-            cell.verdict or (cell.probability or 0.0) >= LIKELY for cell in cells
-        )
-        rows.append(FindingRow(name, truth.get(name), cells, is_relevant))
-    return tuple(rows)
 
 
 def _verdicts(reading: States, truth: States) -> Mapping[Verdict, tuple[str, ...]]:
