@@ -157,6 +157,18 @@ def test_the_head_chooses_what_it_scores_above_the_threshold() -> None:
     torch.testing.assert_close(logits(model, batch), logits(oracle, told), **EXACT)
 
 
+def test_the_head_learns_what_labels_select_and_missing_ones_do_not() -> None:
+    model, batch = make_method("xpronet"), make_batch(studies=3)
+    labels = torch.full((3, 14), torch.nan, dtype=torch.float64)
+    labels[0, 2], labels[1, 5] = 1.0, 0.0
+    output = model(**model_inputs(replace(batch, labels=labels)))
+    wanted = torch.zeros(2, 14, dtype=torch.float64)
+    wanted[0, 2], wanted[1, NO_FINDING] = 1.0, 1.0
+    scores = output.findings_logits[:2]
+    expected = torch.nn.functional.binary_cross_entropy_with_logits(scores, wanted)
+    torch.testing.assert_close(output.losses["findings"], expected, **EXACT)
+
+
 def test_the_oracle_reads_the_labels_and_says_so() -> None:
     model, batch = make_method("xpronet", selecting_labels="oracle").eval(), make_batch(studies=2)
     told, other = labelled(batch, {0}, {1}), labelled(batch, {2}, {3})

@@ -25,9 +25,9 @@ from gradtruce.methods.blocks.decoder import Written
 from gradtruce.methods.blocks.encoder_decoder import EncoderDecoderMethod
 from gradtruce.methods.blocks.findings import FindingsHead
 from gradtruce.methods.blocks.label_contrast import LabelContrastObjective
+from gradtruce.methods.blocks.label_prediction import LabelPredictionObjective
 from gradtruce.methods.blocks.losses import UncertainPolicy
 from gradtruce.methods.blocks.objectives import (
-    FindingsObjective,
     Objective,
     Outputs,
     ReportObjective,
@@ -264,7 +264,7 @@ def _objectives(config: XProNetConfig, otherwise: int) -> list[Objective]:
     ]
     if config.findings_weight:
         reach = frozenset({"visual.backbone", "visual.findings.scores"})
-        found.append(FindingsObjective(config.findings_weight, config.uncertain, reach))
+        found.append(LabelPredictionObjective(config.findings_weight, reach=reach, **labels))
     return found
 
 

@@ -8,9 +8,9 @@ from jaxtyping import Bool, Float, Int, Real
 from torch import Tensor, nn
 
 from gradtruce.methods.base import TaskSpec
-from gradtruce.methods.blocks.losses import UncertainPolicy, labelled_cells
+from gradtruce.methods.blocks.losses import UncertainPolicy
 from gradtruce.methods.blocks.objectives import Objective, Outputs, Targets
-from gradtruce.methods.blocks.prototypes import selected_observations
+from gradtruce.methods.blocks.prototypes import known_studies, selected_observations
 
 MARGIN = 0.4
 """Largest cosine that two studies without a common label may have for free."""
@@ -109,7 +109,7 @@ class LabelContrastObjective(Objective):
         return label_contrast(vectors, has_observation, count, self._known(targets))
 
     def _known(self, targets: Targets) -> Tensor:
-        return labelled_cells(cast(Tensor, targets.labels), self.uncertain).any(dim=1)
+        return known_studies(cast(Tensor, targets.labels), self.uncertain)
 
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]  # torch does not annotate it

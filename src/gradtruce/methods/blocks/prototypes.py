@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from gradtruce.data.observations import NO_FINDING, UNCERTAIN
-from gradtruce.methods.blocks.losses import UncertainPolicy
+from gradtruce.methods.blocks.losses import UncertainPolicy, labelled_cells
 from gradtruce.methods.blocks.shared_memory import MemoryResponse
 
 
@@ -39,6 +39,17 @@ def selected_observations(
         positive = positive | (labels == UNCERTAIN)
     is_otherwise = torch.arange(labels.shape[1], device=labels.device) == otherwise
     return positive | (is_otherwise & ~positive.any(dim=1, keepdim=True))
+
+
+def known_studies(
+    labels: Float[Tensor, "batch observations"], uncertain: UncertainPolicy
+) -> Bool[Tensor, " batch"]:
+    """Return the studies of which any label counts.
+
+    >>> known_studies(torch.tensor([[0.0, torch.nan], [-1.0, torch.nan]]), "ignore")
+    tensor([ True, False])
+    """
+    return labelled_cells(labels, uncertain).any(dim=1)
 
 
 @final
