@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from gradtruce.data.observations import OBSERVATIONS
+from gradtruce.data.observations import FINDINGS
 from gradtruce.data.prepared import PreparedDataset
 from gradtruce.data.transforms import ImageProcessor
 from gradtruce.viewer.report.sentence_attention import Reader
@@ -65,7 +65,7 @@ def test_a_centre_crop_is_the_part_that_the_method_sees(comparison: Path, reader
 def test_every_finding_is_seen_somewhere_in_the_views(comparison: Path, reader: Reader):
     studies = PreparedDataset.open(comparison / "data").split("test")[:3]
     for study, looks in zip(studies, reader.finding_looks(studies), strict=True):
-        assert list(looks) == list(OBSERVATIONS)
+        assert list(looks) == list(FINDINGS)
         for look in looks.values():
             assert look.grid.shape[0] == len(study.views)
             assert float(look.grid.sum()) == pytest.approx(1.0, abs=1e-5) or not look.grid.any()

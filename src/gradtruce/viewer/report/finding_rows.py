@@ -56,7 +56,7 @@ def finding_rows(
         truth: State of the observations that are known.
         readings: What the report of each run says.
         predictions: Of each run.
-        seen: Where the head of each run sees each observation; nothing where it has none.
+        seen: Where the head of each run sees each finding; nothing where it has none.
         views: What the runs were shown.
 
     >>> report = Prediction("a", "", "", findings={"Edema": 0.7})

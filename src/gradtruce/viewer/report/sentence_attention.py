@@ -13,7 +13,7 @@ from torch import Tensor
 from gradtruce.analysis.attention import heat_map, sentence_maps, sentence_spans, view_shares
 from gradtruce.data.batch import Batch
 from gradtruce.data.loader import in_reading_order
-from gradtruce.data.observations import OBSERVATIONS
+from gradtruce.data.observations import FINDINGS, OBSERVATIONS
 from gradtruce.data.study import Study, View
 from gradtruce.data.tokenizer import encode
 from gradtruce.data.transforms import ImageProcessor, stack_views
@@ -96,9 +96,10 @@ class Reader:
         return found
 
     def finding_looks(self, studies: Sequence[Study]) -> list[dict[str, Look]]:
-        """Return, for each study, where the findings head sees each of the 14 observations.
+        """Return, for each study, where the findings head sees each of the 13 findings.
 
         Class activation maps, each brought to a sum of 1; nothing where the method has no head.
+        That there is no finding is seen nowhere.
         """
         found: list[dict[str, Look]] = []
         for start in range(0, len(studies), BATCH):
@@ -111,7 +112,7 @@ class Reader:
             for row, study in enumerate(part):
                 grids = shares[row, :, : len(self.views(study))]
                 names = zip(OBSERVATIONS, grids, strict=True)
-                found.append({name: Look(name, grid) for name, grid in names})
+                found.append({name: Look(name, grid) for name, grid in names if name in FINDINGS})
         return found
 
     def frame(self, view: View) -> tuple[float, float, float, float]:
