@@ -70,6 +70,20 @@ class SentenceReader:
 
     def read(self, sentence: str) -> list[Statement]:
         """Return a statement for every mention in a sentence, as `sentences` gives it."""
+        statements = []
+        for mention, state in self.read_mentions(sentence):
+            statements.append(Statement(mention.observation, state))
+            if state and self.phrases.heart_failure.match(sentence, mention.start):
+                statements.append(Statement("Cardiomegaly", UNCERTAIN))
+        return statements
+
+    def read_mentions(self, sentence: str) -> list[tuple[Mention, int]]:
+        """Return where each observation is named, with its state; of what is implied, nothing.
+
+        >>> from gradtruce.evaluation.labelers.rules_phrases import load_phrases
+        >>> SentenceReader(load_phrases()).read_mentions("small effusion")
+        [(Mention(observation='Pleural Effusion', start=6, end=14, is_organ=False), 1)]
+        """
         mentions = self._mentions(sentence)
         if not mentions:
             return []
@@ -84,13 +98,8 @@ class SentenceReader:
             else:
                 states.append(self._finding(sentence, mention, left, max(right, mention.end)))
         self._doubt_alternatives(sentence, mentions, states)
-        statements = []
-        for mention, state in zip(mentions, states, strict=True):
-            if state is not None:
-                statements.append(Statement(mention.observation, state))
-            if state and self.phrases.heart_failure.match(sentence, mention.start):
-                statements.append(Statement("Cardiomegaly", UNCERTAIN))
-        return statements
+        read = zip(mentions, states, strict=True)
+        return [(mention, state) for mention, state in read if state is not None]
 
     def _mentions(self, sentence: str) -> list[Mention]:
         """Return all mentions in order; a finding goes before the organ that it is named after."""
