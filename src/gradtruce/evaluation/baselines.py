@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from gradtruce.data.observations import NO_FINDING, OBSERVATIONS, POSITIVE, UNCERTAIN
-from gradtruce.evaluation.nlg import squeeze
+from gradtruce.evaluation.nlg.text import squeeze
 from gradtruce.evaluation.predictions import Prediction
 
 
