@@ -78,7 +78,7 @@ class Extractor:
         return said
 
     def _read_new(self, sentence: str) -> _Sentence:
-        read = _named(self._reader.read_mentions(sentence), sentence)
+        read = self._named(sentence)
         if not read:
             change = self.lexicon.changes.first(sentence)
             return _Sentence((), (cast(Change, change),) if change else ())
@@ -93,6 +93,27 @@ class Extractor:
             else:
                 statements.append(self._statement(mention, state, around, place, change))
         return _Sentence(tuple(statements), tuple(comparisons))
+
+    def _named(self, sentence: str) -> list[tuple[Mention, int]]:
+        """Return the mentions without those of other things that are part of a finding's name.
+
+        "Thickening" is part of "pleural thickening", "prominent" of "prominent airspace opacity".
+        """
+        read = self._reader.read_mentions(sentence)
+        findings = [mention for mention, _ in read if mention.observation != OTHER]
+        return [
+            (mention, state)
+            for mention, state in read
+            if mention.observation != OTHER
+            or not any(self._is_one_name(mention, finding, sentence) for finding in findings)
+        ]
+
+    def _is_one_name(self, one: Mention, two: Mention, sentence: str) -> bool:
+        between = sentence[min(one.end, two.end) : max(one.start, two.start)]
+        scopes = self.lexicon.scopes
+        return "," not in between and not any(
+            scopes[name].search(between) for name in ("joins", "places", "clauses")
+        )
 
     def _statement(
         self,
@@ -125,8 +146,9 @@ class Extractor:
         return observation in self.lexicon.attributes[attribute]
 
     def _sides(self, observation: str, text: str) -> tuple[str, ...]:
-        found = self.lexicon.sides.meanings(text) if self._has(observation, "sides") else ()
-        return tuple(found)
+        if not self._has(observation, "sides"):
+            return ()
+        return tuple(self.lexicon.sides.meanings(text) or self.lexicon.implied_sides.meanings(text))
 
     def _zones(self, observation: str, text: str) -> tuple[str, ...]:
         found = self.lexicon.zones.meanings(text) if self._has(observation, "zones") else ()
@@ -155,22 +177,3 @@ class Extractor:
             and not described["unsure"].search(here.text)
             and not described["enlarged"].search(here.text)
         )
-
-
-def _named(read: Sequence[tuple[Mention, int]], sentence: str) -> list[tuple[Mention, int]]:
-    """Return the mentions without those of other things that are part of a finding's name.
-
-    "Thickening" is part of "pleural thickening", "compression" of "compression fracture".
-    """
-    findings = [mention for mention, _ in read if mention.observation != OTHER]
-    return [
-        (mention, state)
-        for mention, state in read
-        if mention.observation != OTHER
-        or not any(_touch(mention, finding, sentence) for finding in findings)
-    ]
-
-
-def _touch(one: Mention, two: Mention, sentence: str) -> bool:
-    between = sentence[min(one.end, two.end) : max(one.start, two.start)]
-    return not between.strip()

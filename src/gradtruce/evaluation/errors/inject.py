@@ -140,9 +140,9 @@ def _affirm(sentences: Sequence[str], _: np.random.Generator) -> Iterator[_Made]
     for number, name, is_denied in _places(sentences):
         sentence = sentences[number]
         rest = _DENIAL.sub("", sentence)
-        if is_denied and rest != sentence and not _LIST.search(rest):
-            if not _has_mark(rest, "denial") and not _has_mark(rest, "comparison"):
-                yield "false", name, _replaced(sentences, number, f"There is {rest}")
+        is_plain = not (_LIST.search(rest) or _has_mark(rest, "denial"))
+        if is_denied and rest != sentence and is_plain and not _has_mark(rest, "comparison"):
+            yield "false", name, _replaced(sentences, number, f"There is {rest}")
 
 
 def _drop(sentences: Sequence[str], _: np.random.Generator) -> Iterator[_Made]:

@@ -50,6 +50,7 @@ class Lexicon:
         sha256: Its hash, in hexadecimal.
         attributes: Observations by the attribute that has a meaning for them.
         sides: Words of a side.
+        implied_sides: Words of what lies on one side only.
         zones: Words of a zone.
         degrees: One pattern of all degrees, with a group for each list.
         not_degrees: What only looks like a degree.
@@ -69,6 +70,7 @@ class Lexicon:
     sha256: str
     attributes: Mapping[str, frozenset[str]]
     sides: Words
+    implied_sides: Words
     zones: Words
     degrees: Pattern
     not_degrees: Pattern
@@ -132,6 +134,7 @@ def load_lexicon() -> Lexicon:
         sha256=hashlib.sha256(data).hexdigest(),
         attributes={name: frozenset(those) for name, those in tables["attributes"].items()},
         sides=_words(tables["sides"]),
+        implied_sides=_words(tables["implied_sides"]),
         zones=_words(tables["zones"]),
         degrees=_one_of_each(degrees),
         not_degrees=_compile(degrees[_HIDDEN]),
