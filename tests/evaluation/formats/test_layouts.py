@@ -207,3 +207,32 @@ def test_ids_on_one_side_only_are_counted_and_named(tmp_path: Path) -> None:
     references.write_text("id,report\ns0,a\ns0,b\n")
     with pytest.raises(ValueError, match="line 3: id 's0' was already on line 2"):
         read_any(file, references=references)
+
+
+@pytest.mark.parametrize(
+    ("layout", "text", "message"),
+    [
+        ("r2gen", "3", "expected texts by id or a list of captions"),
+        ("r2gen", "[3]", "item 0: expected an object with img_id"),
+        ("r2gen", "{}", "without references"),
+        ("rexrank", "[]", "expected an object by study id"),
+        ("rexrank", '{"1": "a mass ."}', "study '1': expected an object with model_prediction"),
+    ],
+)
+def test_a_layout_that_is_forced_on_another_file_is_an_error(
+    tmp_path: Path, layout: str, text: str, message: str
+) -> None:
+    (tmp_path / "p.json").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read_any(tmp_path / "p.json", layout=layout)
+
+
+def test_no_texts_by_id_and_a_folder_for_references_are_errors(tmp_path: Path) -> None:
+    file, references = tmp_path / "p.json", tmp_path / "r.csv"
+    file.write_text("{}")
+    references.write_text("id,report\ns1,a\n")
+    with pytest.raises(ValueError, match="no report in it"):
+        read_any(file, layout="r2gen", references=references)
+    file.write_text('{"s1": "a"}')
+    with pytest.raises(ValueError, match="a folder, where a file is expected"):
+        read_any(file, references=tmp_path)
