@@ -3,6 +3,7 @@
 import json
 import pickle
 import re
+import struct
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -29,6 +30,7 @@ _BERT: Final = {
     "type_vocab_size": ("bert.embeddings.token_type_embeddings.weight", 0),
     "intermediate_size": ("bert.encoder.layer.0.intermediate.dense.weight", 0),
 }
+_DEPTH: Final = ("num_hidden_layers", "num_attention_heads")
 
 
 def load_chexbert(files: CheXbertFiles) -> CheXbert:
@@ -52,8 +54,7 @@ def load_chexbert(files: CheXbertFiles) -> CheXbert:
     """
     tensors = _read_tensors(files.weights)
     config = _read_config(files.config) if files.config else _size(tensors, files.weights)
-    with torch.random.fork_rng(devices=[]):
-        model = CheXbert(config)
+    model = _build(config, files)
     _check(tensors, model.state_dict(), files)
     model.load_state_dict(tensors, strict=True)
     return model.requires_grad_(False).eval()
@@ -66,9 +67,6 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
     tensors = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
     tensors = {name.removeprefix(_PREFIX): tensor for name, tensor in tensors.items()}
     tensors.pop(_POSITION_IDS, None)  # a buffer that older transformers saved
-    for name, tensor in tensors.items():
-        if not isinstance(tensor, Tensor):
-            raise ValueError(f"{path}: {name!r} is no tensor; {_ADVICE}")  # noqa: TRY004 # a file's content
     return tensors
 
 
@@ -79,7 +77,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
         raise ValueError(f"{path}: no safetensors file, or cut short ({error})") from None
 
 
-def _read_torch(path: Path) -> Mapping[str, Tensor]:
+def _read_torch(path: Path) -> dict[str, Tensor]:
     with path.open("rb") as stream:
         first = stream.read(8)
     if not first.startswith(_FIRST_BYTES):
@@ -91,7 +89,7 @@ def _read_torch(path: Path) -> Mapping[str, Tensor]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ValueError(_refusal(path, str(error))) from None
-    except (RuntimeError, EOFError, OSError) as error:
+    except (RuntimeError, EOFError, OSError, IndexError, struct.error) as error:
         raise ValueError(_damage(path, str(error))) from None
     tensors = content.get("model_state_dict") if isinstance(content, Mapping) else None
     if not isinstance(tensors, Mapping):
@@ -100,12 +98,15 @@ def _read_torch(path: Path) -> Mapping[str, Tensor]:
             f"{path}: a checkpoint of CheXbert has its tensors under 'model_state_dict', found"
             f" {found}; {_ADVICE}"
         )
-    return tensors
+    other = [name for name, tensor in tensors.items() if not isinstance(tensor, Tensor)]
+    if other:
+        raise ValueError(f"{path}: {_some(other)} under 'model_state_dict' is no tensor; {_ADVICE}")
+    return dict(tensors)
 
 
 def _refusal(path: Path, message: str) -> str:
     """Say why PyTorch would not read a pickle; its own advice, to switch its guard off, is not."""
-    foreign = re.search(r"GLOBAL ([\w.]+)", message)
+    foreign = re.search(r"GLOBAL (\w+(?:\.\w+)+)", message)
     if foreign is None:
         return _damage(path, "the pickle inside cannot be read")
     return (
@@ -126,14 +127,31 @@ def _damage(path: Path, message: str) -> str:
 def _read_config(path: Path) -> BertConfig:
     try:
         fields: Any = json.loads(path.read_text(encoding="utf-8"))  # a file's content
-        if not isinstance(fields, dict) or fields.get("model_type", "bert") != "bert":
-            raise ValueError("it describes no BERT")  # noqa: TRY301
-        return BertConfig.from_dict(fields)
-    except (ValueError, TypeError) as error:
-        raise ValueError(
-            f"{path}: no configuration of BERT ({error}); give that of bert-base-uncased, or remove"
-            " it to take the size from the checkpoint"
-        ) from None
+    except ValueError as error:
+        raise ValueError(_misfit(path, str(error))) from None
+    if not isinstance(fields, dict) or fields.get("model_type", "bert") != "bert":
+        raise ValueError(_misfit(path, "it describes no BERT"))
+    size = {name: fields[name] for name in (*_BERT, *_DEPTH) if name in fields}
+    wrong = [name for name, value in size.items() if not isinstance(value, int) or value < 1]
+    if wrong:
+        raise ValueError(_misfit(path, f"{wrong[0]} is {size[wrong[0]]!r}"))
+    kept = {name: fields[name] for name in ("hidden_act", "layer_norm_eps") if name in fields}
+    return BertConfig.from_dict(size | kept)
+
+
+def _misfit(path: Path | None, found: str) -> str:
+    return (
+        f"{path}: no configuration of BERT ({found}); give that of bert-base-uncased, or remove it"
+        " to take the size from the checkpoint"
+    )
+
+
+def _build(config: BertConfig, files: CheXbertFiles) -> CheXbert:
+    try:
+        with torch.random.fork_rng(devices=[]):
+            return CheXbert(config)
+    except (ValueError, KeyError, RuntimeError) as error:
+        raise ValueError(_misfit(files.config or files.weights, str(error))) from None
 
 
 def _size(tensors: Mapping[str, Tensor], path: Path) -> BertConfig:
@@ -153,9 +171,8 @@ def _size(tensors: Mapping[str, Tensor], path: Path) -> BertConfig:
             " heads; put the config.json of its BERT beside vocab.txt"
         )
     layers = {name.split(".")[3] for name in tensors if name.startswith("bert.encoder.layer.")}
-    heads = size["hidden_size"] // _HEAD_WIDTH
-    depth = {"num_hidden_layers": len(layers), "num_attention_heads": heads}
-    return BertConfig.from_dict({**size, **depth})
+    depth = dict(zip(_DEPTH, (len(layers), size["hidden_size"] // _HEAD_WIDTH), strict=True))
+    return BertConfig.from_dict(size | depth)
 
 
 def _check(
