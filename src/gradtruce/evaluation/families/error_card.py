@@ -54,6 +54,8 @@ class ErrorCard(Family):
         if blank:
             why = f"{len(blank)} of {len(predictions)} predictions have no reference text"
             return Plan(protocol, reason=f"{why}, the first is {blank[0]!r}")
+        if not predictions:
+            return Plan(protocol, reason="there is no prediction to score")
         cards = [report_card(one.generated, one.reference, self._extractor) for one in predictions]
         return Plan(
             protocol,
