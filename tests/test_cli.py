@@ -122,9 +122,10 @@ def test_evaluate_scores_any_system(tmp_path: Path, capsys: pytest.CaptureFixtur
     path = tmp_path / "predictions.jsonl"
     path.write_text("\n".join(json.dumps(row) for row in rows))
     assert run(["evaluate", str(path), "--resamples", "10"]) == 0
-    assert "micro_13.f1" in capsys.readouterr().out
-    scores = json.loads((tmp_path / "metrics.json").read_text())
-    assert scores["groups"]["clinical"]["scores"]["micro_13.f1"]["value"] == pytest.approx(2 / 3)
+    assert "micro_13.uncertain_negative.f1" in capsys.readouterr().out
+    scores = json.loads((tmp_path / "metrics.json").read_text())["scores"]
+    found = scores["clinical.micro_13.uncertain_negative.f1"]["value"]
+    assert found == pytest.approx(2 / 3)
 
 
 def test_predict_refuses_what_is_no_image(

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from gradtruce.evaluation.predictions import Prediction
 from gradtruce.evaluation.protocol import Protocol
@@ -25,19 +25,20 @@ class Plan:
 
     protocol: Protocol
     statistic: Statistic | None = None
-    counts: Mapping[str, float] = field(default_factory=dict)
+    counts: Mapping[str, int | float] = field(default_factory=dict)
     undefined: Mapping[str, str] = field(default_factory=dict)
     reason: str = ""
     per_report: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
 
 class Family(ABC):
-    """Scores that are measured in one way."""
+    """Scores that are measured in one way.
 
-    @property
-    @abstractmethod
-    def name(self) -> str:
-        """Return the name of the group: the first part of its scores' flat names."""
+    Attributes:
+        name: Name of the group: the first part of its scores' flat names.
+    """
+
+    name: ClassVar[str]
 
     @abstractmethod
     def plan(self, predictions: Sequence[Prediction]) -> Plan:

@@ -8,7 +8,9 @@ from typing import Any, Final
 
 from gradtruce.analysis.conflict import negative_share
 from gradtruce.data.prepared import PreparedDataset
-from gradtruce.evaluation.evaluate import evaluate, paired_difference
+from gradtruce.evaluation.comparison import compare as compare_systems
+from gradtruce.evaluation.evaluate import evaluate
+from gradtruce.evaluation.families.standard import standard_families
 from gradtruce.evaluation.files import write_whole
 from gradtruce.evaluation.labelers.base import Labeler
 from gradtruce.evaluation.labelers.cached import CachedLabeler
@@ -176,7 +178,10 @@ def _baselines(
 ) -> Json:
     written = baseline_predictions(dataset, tested, labeler, cleaning=config.run.data.cleaning)
     return {
-        name: {"label": LABELS[name], "scores": _scores(evaluate(written[name], labeler).flat())}
+        name: {
+            "label": LABELS[name],
+            "scores": _scores(evaluate(written[name], standard_families(labeler)).flat()),
+        }
         for name in (ALL_NORMAL, MOST_FREQUENT)
     }
 
@@ -193,7 +198,8 @@ def _differences(
         for name, score in next(iter(metrics.values())).flat().items()
         if all(each.flat()[name].low is not None for each in metrics.values())
     ]
-    return paired_difference(second, first, labeler, names)
+    differences = compare_systems(second, first, standard_families(labeler), names)
+    return {name: difference.score for name, difference in differences.items()}
 
 
 def _scores(scores: Mapping[str, Score]) -> Json:

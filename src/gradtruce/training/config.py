@@ -205,7 +205,7 @@ class TrainingConfig(_Table):
             on disjoint halves of one batch; 0 for never.
 
     >>> TrainingConfig(steps=10).select
-    'clinical.micro_13.f1'
+    'clinical.micro_13.uncertain_negative.f1'
     """
 
     epochs: Positive = 30
@@ -219,7 +219,7 @@ class TrainingConfig(_Table):
     clip: ClipConfig = ClipConfig()
     seed: NotNegative = 0
     validation: ValidationConfig = ValidationConfig()
-    select: str = "clinical.micro_13.f1"
+    select: str = "clinical.micro_13.uncertain_negative.f1"
     decoding: DecodingConfig = DecodingConfig()
     null_every: NotNegative = 25
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import final
 
 from gradtruce.evaluation.evaluate import evaluate
+from gradtruce.evaluation.families.standard import standard_families
 from gradtruce.evaluation.labelers.cached import CachedLabeler
 from gradtruce.evaluation.labelers.rules import RulesLabeler
 from gradtruce.evaluation.metrics import Metrics
@@ -112,7 +113,7 @@ def _test(
         method, data.test, decoding_of(config), label_source=source, watch=log_generation
     )
     write_predictions(folder / "predictions.jsonl", predictions)
-    metrics = evaluate(predictions, labeler)
+    metrics = evaluate(predictions, standard_families(labeler))
     metrics.write(folder / "metrics.json")
     return metrics
 
