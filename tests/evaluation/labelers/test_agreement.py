@@ -1,15 +1,13 @@
 """Agreement of two label sets, against scikit-learn and by hand."""
 
-import csv
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score, precision_recall_fscore_support
 
 from gradtruce.data.observations import OBSERVATIONS
-from gradtruce.evaluation.labelers.agreement import compare_labels, read_labels
+from gradtruce.evaluation.labelers.agreement import as_rows, compare_labels
 
 NAN = math.nan
 
@@ -19,18 +17,6 @@ def draw(seed, reports=60):
     rng = np.random.default_rng(seed)
     rows = rng.choice([1.0, 0.0, -1.0, NAN], size=(reports, 14), p=[0.3, 0.3, 0.1, 0.3])
     return {f"r{number}": row.tolist() for number, row in enumerate(rows)}
-
-
-def write(path, labels, **extra):
-    """Write labels as a CSV file, columns in alphabetical order."""
-    names = ["id", *extra, *sorted(OBSERVATIONS)]
-    with path.open("w", newline="", encoding="utf-8") as file:
-        rows = csv.DictWriter(file, names)
-        rows.writeheader()
-        for key, row in labels.items():
-            states = ("" if math.isnan(one) else f"{one:g}" for one in row)
-            rows.writerow({"id": key, **extra, **dict(zip(OBSERVATIONS, states, strict=True))})
-    return path
 
 
 @pytest.mark.parametrize("uncertain", ["positive", "negative"])
@@ -83,26 +69,9 @@ def test_label_sets_of_other_reports_are_refused_by_name():
         compare_labels({"a": [0.0] * 13}, {"a": [0.0] * 14})
 
 
-def test_files_are_read_by_column_name_and_chosen_by_column(tmp_path: Path):
-    path = write(tmp_path / "labels.csv", draw(4), split="val")
-    assert np.array_equal(list(read_labels(path).values()), list(draw(4).values()), equal_nan=True)
-    assert read_labels(path, {"split": "train"}) == {}
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("id,Edema\na,1\n", "must have a column for each of Atelectasis"),
-        (",".join(["id", *OBSERVATIONS]) + "\na" + ",0" * 14 + "\na" + ",0" * 14, "comes twice"),
-        (",".join(["id", *OBSERVATIONS]) + "\na,2" + ",0" * 13, "line 2, Enlarged .* got '2'"),
-        (",".join(["id", *OBSERVATIONS]) + "\na" + ",0" * 13 + ",x", "No Finding.* got 'x'"),
-    ],
-)
-def test_a_broken_file_is_refused_with_its_line(tmp_path: Path, text, message):
-    path = tmp_path / "labels.csv"
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(ValueError, match=message):
-        read_labels(path)
+def test_labels_by_name_become_rows_in_the_order_of_the_observations():
+    rows = as_rows({"a": {"No Finding": 1, "Edema": -1}})
+    assert np.array_equal(rows["a"], [NAN] * 4 + [-1.0] + [NAN] * 8 + [1.0], equal_nan=True)
 
 
 def test_the_table_has_a_line_an_observation_and_the_mean():

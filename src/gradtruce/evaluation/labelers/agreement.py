@@ -1,22 +1,19 @@
 """How far two sets of labels of the same reports agree, observation by observation."""
 
-import csv
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, NamedTuple, final
 
 import numpy as np
 from jaxtyping import Bool
 
-from gradtruce.data.observations import MISSING, OBSERVATIONS
+from gradtruce.data.observations import MISSING, OBSERVATIONS, LabelState
 from gradtruce.evaluation.clinical import UncertainPolicy, binarise
 
 Labels = Mapping[str, Sequence[float]]
 """States of the 14 observations by report id: 1, 0, -1, NaN, in the order of `OBSERVATIONS`."""
 
-_STATES: Final = {"1": 1.0, "1.0": 1.0, "0": 0.0, "0.0": 0.0, "-1": -1.0, "-1.0": -1.0, "": MISSING}
 _NAMED: Final = 3
 
 
@@ -128,37 +125,16 @@ def compare_labels(
     return Agreement(len(labels), uncertain, tuple(classes))
 
 
-def read_labels(path: Path, where: Mapping[str, str] | None = None) -> dict[str, list[float]]:
-    """Return the states of a CSV file by id.
+def as_rows(states: Mapping[str, Mapping[str, LabelState]]) -> dict[str, list[float]]:
+    """Return labels kept by name, as `LabelFile` has them, as rows; what is missing is NaN.
 
-    The file has a column `id` and one for each of the 14 observations, by name and in any order;
-    1, 0, -1 or empty. Other columns are passed over.
-
-    Args:
-        path: The file.
-        where: Keeps the rows where these columns have these values: `{"split": "train"}`.
-
-    Raises:
-        ValueError: If a column is missing, an id comes twice, or a state is not one of the four;
-            the message names the line.
+    >>> as_rows({"a": {"Cardiomegaly": 1}})["a"][:3]
+    [nan, 1.0, nan]
     """
-    chosen = where or {}
-    labels: dict[str, list[float]] = {}
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = csv.DictReader(file)
-        columns = {"id", *OBSERVATIONS, *chosen}
-        missing = sorted(columns - set(rows.fieldnames or ()))
-        if missing:
-            raise ValueError(f"{path} must have a column for each of {', '.join(missing)}")
-        for row in rows:
-            if any(row[name] != value for name, value in chosen.items()):
-                continue
-            if row["id"] in labels:
-                raise ValueError(f"{path}, line {rows.line_num}: id {row['id']!r} comes twice")
-            labels[row["id"]] = [
-                _state(row[name], f"{path}, line {rows.line_num}, {name}") for name in OBSERVATIONS
-            ]
-    return labels
+    return {
+        key: [float(known.get(name, MISSING)) for name in OBSERVATIONS]
+        for key, known in states.items()
+    }
 
 
 def _require_same_ids(labels: Labels, reference: Labels) -> None:
@@ -198,13 +174,6 @@ def _compare(
         2 * both / (stated + support) if stated + support else 0.0,
         (same - chance) / (1 - chance) if chance < 1 else math.nan,
     )
-
-
-def _state(text: str | None, where: str) -> float:
-    state = _STATES.get((text or "").strip())
-    if state is None:
-        raise ValueError(f"{where}: a state must be 1, 0, -1 or empty, got {text!r}")
-    return state
 
 
 def _line(one: ClassAgreement, mark: str) -> str:
