@@ -92,18 +92,18 @@ def run_program(java: Java, arguments: Sequence[str], text: str, *, seconds: flo
         given.write(text.encode("utf-8", errors="replace"))
         given.seek(0)
         try:
-            status = subprocess.run(
-                [java.path, *arguments],
-                stdin=given,
-                stdout=printed,
-                stderr=complaint,
-                timeout=seconds,
-                check=False,
-            ).returncode
-        except subprocess.TimeoutExpired:
-            raise JavaError(f"not done after {seconds:.0f} seconds; stopped") from None
+            process = subprocess.Popen(
+                [java.path, *arguments], stdin=given, stdout=printed, stderr=complaint
+            )
         except OSError as error:
             raise JavaError(f"{java.path} can't be run: {error.strerror}") from None
+        try:
+            status = process.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            raise JavaError(f"not done after {seconds:.0f} seconds; stopped") from None
+        finally:  # on an interrupt too, where subprocess.run would not wait for the end
+            process.kill()
+            process.wait()
         printed.seek(0)
         complaint.seek(0)
         if status != 0:
