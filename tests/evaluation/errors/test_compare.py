@@ -124,4 +124,5 @@ def test_significance_never_falls_with_the_degree() -> None:
 
 def test_errors_come_in_the_order_of_the_classes() -> None:
     found = kinds("New left upper nodule. Small edema.", "Right upper nodule. Large edema. Mass.")
-    assert found == sorted(found, key=[*ERROR_CLASSES].index)
+    order: list[str] = [*ERROR_CLASSES]
+    assert found == sorted(found, key=order.index)
