@@ -3,11 +3,12 @@
     OMP_NUM_THREADS=1 python benchmarks/labeler.py speed [--open-i FOLDER]
     python benchmarks/labeler.py phantom
     python benchmarks/labeler.py agreement FOLDER --split train
+    python benchmarks/labeler.py sections FOLDER --split train
 
 `speed` counts reports a minute of one core, each report distinct, nothing read before. `phantom`
 compares with the truth of synthetic studies. `agreement` compares with two public label files of
-IU X-Ray; FOLDER holds `openi_reports_sections.json`, `labels14_camanet_chexbert.csv` and
-`labels14_xpronet_chexbert.csv`.
+IU X-Ray, `sections` shows which section those files were made from; FOLDER holds
+`openi_reports_sections.json`, `labels14_camanet_chexbert.csv`, `labels14_xpronet_chexbert.csv`.
 """
 
 import argparse
@@ -71,7 +72,7 @@ def open_i_labels(
 
 
 def label_files(folder: Path, split: str | None) -> dict[str, Labels]:
-    """Return the rows of one split, or all, of the two public label sets; no test rows are there."""
+    """Return the rows of one split, or all, of the two public label sets; none are of test."""
     files = {}
     for name in (CAMANET, XPRONET):
         splits = {row["id"]: row["split"] for _, row in read_csv(folder / name, ("id", "split"))}
@@ -123,6 +124,29 @@ def print_agreement(folder: Path, split: str | None) -> None:
                 print(f"{theirs.macro(chosen).f1:.3f}\n\n{agreement.table(chosen)}\n")
 
 
+def print_sections(folder: Path, split: str | None) -> None:
+    """Print what the files call positive of that which one section alone names."""
+    files = label_files(folder, split)
+    ids = list(files[CAMANET])
+    read = [
+        np.isin(list(open_i_labels(folder, ids, RulesLabeler(), (one,)).values()), (1, -1))
+        for one in WHOLE
+    ]
+    print(
+        "| observation | findings only | CAMANet | XProNet | impression only | CAMANet | XProNet |"
+    )
+    print("|---|---:|---:|---:|---:|---:|---:|")
+    for place, name in enumerate(FINDINGS):
+        cells = []
+        for own, other in (read, reversed(read)):
+            alone = own[:, place] & ~other[:, place]
+            cells.append(int(alone.sum()))
+            for labels in files.values():
+                positive = np.array([labels[key][place] == 1 for key in ids])
+                cells.append(int((positive & alone).sum()))
+        print(f"| {name} | {' | '.join(map(str, cells))} |")
+
+
 def print_speed(count: int, open_i: Path | None) -> None:
     """Print reports a minute of one core, the best of three, with nothing read before."""
     sets = {"phantom": [study.report for study in phantom_studies(count, "standard", 9)]}
@@ -141,7 +165,7 @@ def print_speed(count: int, open_i: Path | None) -> None:
 
 
 def main() -> None:
-    """Run one of the three."""
+    """Run one of the four."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -153,15 +177,18 @@ def main() -> None:
     phantom.add_argument("--reports", type=int, default=5000)
     phantom.add_argument("--level", default="standard")
     phantom.add_argument("--seed", type=int, default=7)
-    agreement = commands.add_parser("agreement")
-    agreement.add_argument("folder", type=Path)
-    agreement.add_argument("--split", choices=("train", "val"))
+    for name in ("agreement", "sections"):
+        real = commands.add_parser(name)
+        real.add_argument("folder", type=Path)
+        real.add_argument("--split", choices=("train", "val"))
     options = parser.parse_args()
     if options.command == "speed":
         print_speed(options.reports, options.open_i)
     elif options.command == "phantom":
         found = phantom_agreement(options.reports, options.level, options.seed)
         print(f"{found.reports} synthetic studies, uncertain counts as positive\n\n{found.table()}")
+    elif options.command == "sections":
+        print_sections(options.folder, options.split)
     else:
         print_agreement(options.folder, options.split)
 
