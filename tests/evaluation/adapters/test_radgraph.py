@@ -2,6 +2,7 @@
 
 import tarfile
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -117,3 +118,15 @@ def test_a_failure_is_told_in_its_own_words(
     annotator = RadGraphAnnotator(weights=make_model(tmp_path / "model"))
     with pytest.raises(AdapterError, match=message):
         annotator.annotate({"s1": text})
+
+
+def test_the_tokenizers_here_lack_a_method_that_the_package_calls() -> None:
+    """Why the package needs a Python of its own; where this fails, it may not any more."""
+    transformers = pytest.importorskip("transformers")
+    if int(transformers.__version__.partition(".")[0]) < 5:
+        pytest.skip("an older transformers")
+    assert not hasattr(transformers.PreTrainedTokenizerBase, "encode_plus")
+    if find_spec("radgraph") is not None:
+        tokenizers = Path(str(find_spec("radgraph").origin)).parent / "allennlp/data/tokenizers"
+        calls = (tokenizers / "pretrained_transformer_tokenizer.py").read_text()
+        assert ".encode_plus(" in calls

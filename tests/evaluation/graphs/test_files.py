@@ -12,6 +12,7 @@ from gradtruce.evaluation.graphs.files import (
     BY_ROW_OF_PAIRS,
     Annotations,
     read_annotations,
+    write_annotations,
 )
 from gradtruce.evaluation.predictions import Prediction
 
@@ -126,3 +127,11 @@ def test_a_file_that_is_not_there_or_not_text_is_named(tmp_path: Path) -> None:
     file.write_bytes(b'{"s1": "\xe9"}')
     with pytest.raises(ValueError, match="not UTF-8 text"):
         read_annotations(file, PAIR)
+
+
+def test_what_is_written_is_read_again(tmp_path: Path) -> None:
+    linked = graph("clear")
+    linked["entities"]["2"] = linked["entities"]["1"] | {"relations": [["modify", "1"]]}
+    found = read(tmp_path, {"s1": linked, "s2": {"entities": {}}})
+    write_annotations(tmp_path / "again.json", found)
+    assert read_annotations(tmp_path / "again.json", PAIR).graphs == found.graphs

@@ -4,10 +4,11 @@ import difflib
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, final
 
+from gradtruce.evaluation.files import write_whole
 from gradtruce.evaluation.graphs.annotation import EMPTY, Graph, parse_graph
 from gradtruce.evaluation.predictions import Prediction
 
@@ -75,6 +76,22 @@ def read_annotations(path: Path, predictions: Sequence[Prediction]) -> Annotatio
         in_order = [keyed[str(row)] for row in range(len(keyed))]
         return _by_row(in_order, predictions, path, source)
     raise _missing(ids, keyed, path)
+
+
+def write_annotations(path: Path, annotations: Annotations) -> None:
+    """Write graphs by study id, as `read_annotations` reads them; whole or not at all.
+
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "generated.json"
+    >>> write_annotations(file, Annotations({"s1": Graph({}, "clear lungs")}, "by hand"))
+    >>> print(file.read_text())
+    {"s1": {"text": "clear lungs", "entities": {}}}
+    """
+    fields = {
+        study: {"text": graph.text, "entities": {n: asdict(e) for n, e in graph.entities.items()}}
+        for study, graph in annotations.graphs.items()
+    }
+    write_whole(path, json.dumps(fields, ensure_ascii=False))
 
 
 def _by_row(
