@@ -13,6 +13,7 @@ import gradtruce
 from gradtruce.cli.demo import demo
 from gradtruce.cli.doctor import doctor
 from gradtruce.cli.evaluate import evaluate
+from gradtruce.cli.label import label
 from gradtruce.cli.listing import list_names
 from gradtruce.cli.predict import predict
 from gradtruce.cli.prepare import prepare
@@ -23,13 +24,13 @@ USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
 CLICK_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
 """`UsageError` and `ClickException`, wherever this release of typer keeps them."""
 
-LATER = ("analyse", "build", "convert", "label", "study")
+LATER = ("analyse", "build", "convert", "study")
 """Commands that are planned but not in this version."""
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What the system says when a disk, a quota or a limit is full."""
 
-ORDER = ("demo", "prepare", "train", "predict", "evaluate", "report", "list", "doctor")
+ORDER = ("demo", "prepare", "train", "predict", "evaluate", "label", "report", "list", "doctor")
 
 
 class Commands(TyperGroup):
@@ -85,6 +86,7 @@ app.add_typer(prepare, name="prepare", short_help="Make a prepared data set.")
 app.command(short_help="Train a method; score its test reports.")(train)
 app.command(short_help="Write reports for your own images.")(predict)
 app.command(short_help="Score generated reports, with protocol.")(evaluate)
+app.command(short_help="Label reports with the 14 observations.")(label)
 app.command(short_help="Draw a run or a comparison as one page.")(report)
 app.command(name="list", short_help="List names that options take.")(list_names)
 app.command(short_help="Say what this machine has and lacks.")(doctor)

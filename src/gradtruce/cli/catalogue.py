@@ -43,6 +43,8 @@ CATALOGUE: Final[dict[str, dict[str, str]]] = {
     },
     "labelers": {
         "rules": "CheXpert-style rules, offline",
+        "chexbert": "CheXbert, from weights that you have",
+        "file": "Labels that another program has made",
     },
 }
 """Kind → name → description."""

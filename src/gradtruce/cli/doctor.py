@@ -78,17 +78,19 @@ def _machine() -> list[Check]:
 
 
 def _capabilities() -> list[Check]:
-    return [
-        Check("BLEU, ROUGE-L", True, "built in"),
-        Check("clinical F1, rules labeler", True, "built in"),
-        Check("METEOR, CIDEr, CheXbert, RadGraph", False, "not in this version", False),
-        Check(
-            "gradtruce train on several GPUs or in fp16",
-            False,
-            "not in this version; the engine can",
-            False,
-        ),
-    ]
+    several = Check(
+        "gradtruce train on several GPUs or in fp16",
+        False,
+        "not in this version; the engine can",
+        False,
+    )
+    return [*_metrics(), several]
+
+
+def _metrics() -> list[Check]:
+    from gradtruce.evaluation.readiness import readiness
+
+    return [Check(each.metric, each.is_ready, each.reason, False) for each in readiness()]
 
 
 def doctor() -> None:
@@ -99,7 +101,7 @@ def doctor() -> None:
     checks = _packages()
     if all(check.ready for check in checks if check.name == "torch"):
         checks = _machine() + checks
-    checks += _capabilities()
+        checks += _capabilities()
     print(f"gradtruce {gradtruce.__version__} on {platform.platform()}")
     width = max(len(check.name) for check in checks)
     for check in checks:

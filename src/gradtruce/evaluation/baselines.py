@@ -27,9 +27,9 @@ RANDOM_TRAINING: Final = "random_training"
 
 TITLES: Final = {
     ALL_NORMAL: "All-normal report",
-    MOST_FREQUENT: "Most frequent training report",
-    NEAREST_TRAINING: "Nearest training report (sees the reference)",
-    RANDOM_TRAINING: "Random training report",
+    MOST_FREQUENT: "Most frequent",
+    NEAREST_TRAINING: "Nearest, oracle",
+    RANDOM_TRAINING: "Random",
 }
 """What tables call the baselines, in their order."""
 

@@ -38,6 +38,8 @@ class Metrics:
 
     Attributes:
         groups: By the name of the family that measured them.
+        baselines: Scores of writers that see no image, by name of the writer and flat name.
+        alarms: What is suspicious in the output as a whole, in words.
 
     >>> protocol = Protocol("generated texts against reference texts", reports=2)
     >>> metrics = Metrics({"nlg": Group(protocol, {"bleu_1": Score(0.5, 0.4, 0.6)})})
@@ -48,6 +50,8 @@ class Metrics:
     """
 
     groups: Mapping[str, Group]
+    baselines: Mapping[str, Mapping[str, Score]] = field(default_factory=dict)
+    alarms: tuple[str, ...] = ()
 
     def flat(self) -> dict[str, Score]:
         """Return all scores by flat name."""
@@ -77,7 +81,9 @@ class Metrics:
         content = {
             "schema": SCHEMA,
             "protocols": {name: _protocol(group) for name, group in self.groups.items()},
-            "scores": {name: _score_fields(score) for name, score in self.flat().items()},
+            "scores": _table(self.flat()),
+            "baselines": {name: _table(scores) for name, scores in self.baselines.items()},
+            "alarms": list(self.alarms),
         }
         return json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
 
@@ -99,9 +105,14 @@ class Metrics:
             groups = {
                 name: _group(fields, scores[name]) for name, fields in content["protocols"].items()
             }
+            baselines = {
+                name: {key: Score(**fields) for key, fields in table.items()}
+                for name, table in content["baselines"].items()
+            }
+            alarms = tuple(content["alarms"])
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not a metrics file: {error}") from None
-        return cls(groups)
+        return cls(groups, baselines, alarms)
 
     def write(self, path: Path) -> None:
         """Write metrics.json; the file is there whole or not at all."""
@@ -125,6 +136,10 @@ class Metrics:
 
 def _protocol(group: Group) -> dict[str, Any]:  # JSON values of several kinds
     return group.protocol.to_json() | ({"unavailable": group.reason} if group.reason else {})
+
+
+def _table(scores: Mapping[str, Score]) -> dict[str, Any]:
+    return {name: _score_fields(score) for name, score in scores.items()}
 
 
 def _score_fields(score: Score) -> dict[str, Any]:

@@ -1,12 +1,14 @@
 """Tables of scores: what is shown of all numbers, as text, Markdown or LaTeX."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Final, final
 
 from gradtruce.data.observations import OBSERVATIONS
+from gradtruce.evaluation.baselines import TITLES
 from gradtruce.evaluation.headline import PAPER, RELEASED_CODE, SELECTION
+from gradtruce.evaluation.metrics import Metrics
 from gradtruce.evaluation.significance import Score
 
 PARTS: Final = ("precision", "recall", "f1")
@@ -151,6 +153,16 @@ def tables(systems: Mapping[str, Scores]) -> list[Table]:
     return found
 
 
+def systems_of(metrics: Metrics) -> dict[str, Scores]:
+    """Return the scores of the evaluated system and of its baselines, by name of the column.
+
+    >>> list(systems_of(Metrics({})))
+    ['system']
+    """
+    baselines = {TITLES[name]: scores for name, scores in metrics.baselines.items()}
+    return {"system": metrics.flat(), **baselines}
+
+
 def class_table(scores: Scores, policy: str = "negative") -> Table:
     """Return precision, recall and F1 of each observation, with its support.
 
@@ -190,6 +202,26 @@ def as_text(table: Table) -> str:
     heading = [table.title, *([f"  ({table.note})"] if table.note else [])]
     missing = [f"  {label}: not available: {reason}" for label, reason in _absent(table)]
     return "\n".join(line.rstrip() for line in (*heading, *lines, *missing))
+
+
+def narrow(table: Table) -> Table:
+    """Return the table with intervals of the first system only, for a terminal's width.
+
+    >>> row = Row("BLEU-1", "nlg.bleu_1", (Score(0.5, 0.4, 0.6), Score(0.2, 0.1, 0.3)))
+    >>> narrow(Table("Words", ("ours", "theirs"), (row,))).rows[0].scores[1].low is None
+    True
+    """
+    rows = tuple(
+        replace(
+            row,
+            scores=(
+                row.scores[0],
+                *(None if other is None else replace(other, low=None) for other in row.scores[1:]),
+            ),
+        )
+        for row in table.rows
+    )
+    return replace(table, rows=rows)
 
 
 def as_markdown(every: Sequence[Table]) -> str:

@@ -8,6 +8,12 @@ from typing import Any, Final
 
 from gradtruce.analysis.conflict import negative_share
 from gradtruce.data.prepared import PreparedDataset
+from gradtruce.evaluation.baselines import (
+    ALL_NORMAL,
+    MOST_FREQUENT,
+    TITLES,
+    baseline_predictions,
+)
 from gradtruce.evaluation.comparison import compare as compare_systems
 from gradtruce.evaluation.evaluate import evaluate
 from gradtruce.evaluation.families.standard import standard_families
@@ -18,8 +24,8 @@ from gradtruce.evaluation.labelers.rules import RulesLabeler
 from gradtruce.evaluation.metrics import Metrics
 from gradtruce.evaluation.predictions import Prediction, read_predictions
 from gradtruce.evaluation.significance import Score
+from gradtruce.evaluation.training_texts import read_training_texts
 from gradtruce.gradients.balancer import Balancer
-from gradtruce.study.baselines import ALL_NORMAL, LABELS, MOST_FREQUENT, baseline_predictions
 from gradtruce.study.config import StudyConfig
 from gradtruce.study.machine import machine
 from gradtruce.study.processes import Job, WatchCallback, run_jobs
@@ -93,7 +99,7 @@ def summarise(config: StudyConfig, folder: Path, seconds: Mapping[str, float]) -
             | {"seconds": seconds[name]}
             for name in config.arms
         },
-        "baselines": _baselines(config, dataset, tested[first], labeler),
+        "baselines": _baselines(config, tested[first], labeler),
         "differences": _scores(_differences(tested[second], tested[first], metrics, labeler)),
         "timing": timing,
         "caveats": list(CAVEATS),
@@ -170,16 +176,13 @@ def _negative_cosines(log: Path) -> Json:
     }
 
 
-def _baselines(
-    config: StudyConfig,
-    dataset: PreparedDataset,
-    tested: Sequence[Prediction],
-    labeler: Labeler,
-) -> Json:
-    written = baseline_predictions(dataset, tested, labeler, cleaning=config.run.data.cleaning)
+def _baselines(config: StudyConfig, tested: Sequence[Prediction], labeler: Labeler) -> Json:
+    data = config.run.data
+    training = read_training_texts(Path(data.path), data.cleaning)
+    written = baseline_predictions(tested, training, labeler)
     return {
         name: {
-            "label": LABELS[name],
+            "label": TITLES[name],
             "scores": _scores(evaluate(written[name], standard_families(labeler)).flat()),
         }
         for name in (ALL_NORMAL, MOST_FREQUENT)

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, final
 
+from gradtruce.naming import suggestion
+
 R2GEN_IDS: Final = {"iu_xray": 60, "mimic_cxr": 100}
 """R2Gen's max_seq_length by data set (Chen et al. 2020)."""
 
@@ -119,3 +121,18 @@ HANDLINGS: Final[Mapping[str, ReferenceHandling]] = {
     handling.name: handling for handling in (FULL, *map(r2gen, R2GEN_IDS.values()), PROMPTMRG)
 }
 """What can be asked for by name."""
+
+
+def handling_of(name: str) -> ReferenceHandling:
+    """Return what can be asked for by name.
+
+    Raises:
+        ValueError: If there is none of that name.
+
+    >>> handling_of("promptmrg").max_words
+    100
+    """
+    if name not in HANDLINGS:
+        near = suggestion(name, tuple(HANDLINGS))
+        raise ValueError(f"no reference handling is called {name!r}{near}")
+    return HANDLINGS[name]
