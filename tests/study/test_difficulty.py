@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from gradtruce.evaluation.baselines import TITLES
 from gradtruce.evaluation.headline import SELECTION
 from gradtruce.study.difficulty import measure_difficulty, summarise_difficulty
 from gradtruce.study.difficulty_table import difficulty_table
@@ -27,7 +28,7 @@ def test_the_measurement_covers_what_the_data_card_prints(measured):
     assert measured[SELECTION]["smallest_detectable_difference"] >= 0
     assert len(measured["findings_above_zero"]) == 2
     assert len(measured["f1_by_finding"]) == 13
-    assert set(measured["baselines"]) == {"all_normal", "most_frequent", "random_report"}
+    assert set(measured["baselines"]) == set(TITLES)
     assert measured["baselines"]["all_normal"] == 0
 
 
@@ -42,7 +43,7 @@ def test_the_table_has_every_number(measured):
         "macro AUC",
         "truth written as text",
         "true masks",
-        "random training",
+        "baseline: random",
     ):
         assert words in table
     assert "| Cardiomegaly |" in table

@@ -16,7 +16,7 @@ from gradtruce.evaluation.baselines import (
 )
 from gradtruce.evaluation.comparison import compare as compare_systems
 from gradtruce.evaluation.evaluate import evaluate
-from gradtruce.evaluation.families.standard import standard_families
+from gradtruce.evaluation.families.standard import final_families
 from gradtruce.evaluation.files import write_whole
 from gradtruce.evaluation.labelers.base import Labeler
 from gradtruce.evaluation.labelers.cached import CachedLabeler
@@ -30,6 +30,7 @@ from gradtruce.study.config import StudyConfig
 from gradtruce.study.machine import machine
 from gradtruce.study.processes import Job, WatchCallback, run_jobs
 from gradtruce.study.timing import seconds_per_step
+from gradtruce.training.config import DataConfig
 from gradtruce.training.runlog import plain, read_log
 
 Json = dict[str, Any]  # a JSON object
@@ -100,7 +101,9 @@ def summarise(config: StudyConfig, folder: Path, seconds: Mapping[str, float]) -
             for name in config.arms
         },
         "baselines": _baselines(config, tested[first], labeler),
-        "differences": _scores(_differences(tested[second], tested[first], metrics, labeler)),
+        "differences": _scores(
+            _differences(tested[second], tested[first], metrics, config.run.data, labeler)
+        ),
         "timing": timing,
         "caveats": list(CAVEATS),
         "machine": machine(),
@@ -183,7 +186,7 @@ def _baselines(config: StudyConfig, tested: Sequence[Prediction], labeler: Label
     return {
         name: {
             "label": TITLES[name],
-            "scores": _scores(evaluate(written[name], standard_families(labeler)).flat()),
+            "scores": _scores(evaluate(written[name], final_families(labeler, training)).flat()),
         }
         for name in (ALL_NORMAL, MOST_FREQUENT)
     }
@@ -193,15 +196,17 @@ def _differences(
     second: Sequence[Prediction],
     first: Sequence[Prediction],
     metrics: Mapping[str, Metrics],
+    data: DataConfig,
     labeler: Labeler,
 ) -> dict[str, Score]:
     """Return second − first of every score that has an interval in both."""
+    training = read_training_texts(Path(data.path), data.cleaning)
     names = [
         name
         for name, score in next(iter(metrics.values())).flat().items()
         if all(each.flat()[name].low is not None for each in metrics.values())
     ]
-    differences = compare_systems(second, first, standard_families(labeler), names)
+    differences = compare_systems(second, first, final_families(labeler, training), names)
     return {name: difference.score for name, difference in differences.items()}
 
 
