@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-
 from gradtruce.data.observations import OBSERVATIONS
 from gradtruce.evaluation.families.classification import Classification
 from gradtruce.evaluation.families.clinical import Clinical, ClinicalText, LabelerCheck
