@@ -1,8 +1,7 @@
-"""Tables of scores: what is shown of all numbers, as text, Markdown or LaTeX."""
+"""Tables of scores: what is shown of all numbers, and in which order."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
 from typing import Final, final
 
 from gradtruce.data.observations import OBSERVATIONS
@@ -19,12 +18,12 @@ Scores = Mapping[str, Score]
 @final
 @dataclass(frozen=True)
 class Row:
-    """One score of every system.
+    """One score of every system, or a heading over the rows below it.
 
     Attributes:
         label: Its name in words.
-        key: Its flat name.
-        scores: One a column; `None` where a system has no such score.
+        key: Its flat name; "" of a heading.
+        scores: One a column; `None` where a system has no such score; none of a heading.
     """
 
     label: str
@@ -57,19 +56,18 @@ def _parts(key: str) -> tuple[tuple[str, str], ...]:
 
 SHOWN: Final[tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...]] = (
     (
-        "Clinical efficacy: mean over reports, 14 observations, uncertain as negative",
-        "as the CAME-Grad paper and PromptMRG word it; flatters a writer of normal reports",
-        _parts(PAPER),
-    ),
-    (
-        "Clinical efficacy: mean over classes, 14 observations, uncertain as positive",
-        "as the code released by the authors of CAME-Grad prints it",
-        _parts(RELEASED_CODE),
-    ),
-    (
-        "Clinical efficacy: counts pooled, 13 findings, uncertain as negative",
-        "an all-normal writer scores 0",
-        _parts(SELECTION),
+        "Clinical efficacy",
+        "the first as the CAME-Grad paper and PromptMRG word it: it flatters a writer of normal"
+        " reports; the second as the code released by the authors of CAME-Grad prints it; in the"
+        " third an all-normal writer scores 0",
+        (
+            ("Mean over reports, 14 observations, uncertain as negative", ""),
+            *_parts(PAPER),
+            ("Mean over classes, 14 observations, uncertain as positive", ""),
+            *_parts(RELEASED_CODE),
+            ("Counts pooled, 13 findings, uncertain as negative", ""),
+            *_parts(SELECTION),
+        ),
     ),
     (
         "Overlap of words with the reference",
@@ -129,7 +127,7 @@ SHOWN: Final[tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...]] = (
         ),
     ),
 )
-"""Title, note and scores of each table."""
+"""Title, note and scores of each table; a score without a flat name is a heading."""
 
 
 def tables(systems: Mapping[str, Scores]) -> list[Table]:
@@ -143,14 +141,24 @@ def tables(systems: Mapping[str, Scores]) -> list[Table]:
     """
     found = []
     for title, note, entries in SHOWN:
-        rows = tuple(
-            Row(label, key, tuple(scores.get(key) for scores in systems.values()))
-            for label, key in entries
-            if any(key in scores for scores in systems.values())
-        )
+        rows = _rows(entries, systems)
         if rows:
             found.append(Table(title, tuple(systems), rows, note))
     return found
+
+
+def _rows(entries: Sequence[tuple[str, str]], systems: Mapping[str, Scores]) -> tuple[Row, ...]:
+    """Return a row a score that some system has, below its heading."""
+    rows: list[Row] = []
+    heading = ""
+    for label, key in entries:
+        if not key:
+            heading = label
+        elif any(key in scores for scores in systems.values()):
+            rows += [Row(heading, "", ())] if heading else []
+            heading = ""
+            rows.append(Row(label, key, tuple(scores.get(key) for scores in systems.values())))
+    return tuple(rows)
 
 
 def systems_of(metrics: Metrics) -> dict[str, Scores]:
@@ -185,27 +193,12 @@ def class_table(scores: Scores, policy: str = "negative") -> Table:
     return Table(title, columns, tuple(rows), "in brackets: references that state it")
 
 
-def as_text(table: Table) -> str:
-    """Return a table as aligned lines.
+def narrow(table: Table, keep: int = 0) -> Table:
+    """Return the table with intervals in one column only, for a terminal's width.
 
-    >>> print(as_text(Table("Words", ("ours",), (Row("BLEU-1", "nlg.bleu_1", (Score(0.5),)),))))
-    Words
-              ours
-      BLEU-1  .500
-    """
-    cells = [["", *table.columns], *([row.label, *map(cell, row.scores)] for row in table.rows)]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
-    lines = [
-        "  " + "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True))
-        for line in cells
-    ]
-    heading = [table.title, *([f"  ({table.note})"] if table.note else [])]
-    missing = [f"  {label}: not available: {reason}" for label, reason in _absent(table)]
-    return "\n".join(line.rstrip() for line in (*heading, *lines, *missing))
-
-
-def narrow(table: Table) -> Table:
-    """Return the table with intervals of the first system only, for a terminal's width.
+    Args:
+        table: Any table.
+        keep: Place of the column that keeps them: by default the first, which is the system.
 
     >>> row = Row("BLEU-1", "nlg.bleu_1", (Score(0.5, 0.4, 0.6), Score(0.2, 0.1, 0.3)))
     >>> narrow(Table("Words", ("ours", "theirs"), (row,))).rows[0].scores[1].low is None
@@ -214,123 +207,11 @@ def narrow(table: Table) -> Table:
     rows = tuple(
         replace(
             row,
-            scores=(
-                row.scores[0],
-                *(None if other is None else replace(other, low=None) for other in row.scores[1:]),
+            scores=tuple(
+                score if at == keep or score is None else replace(score, low=None)
+                for at, score in enumerate(row.scores)
             ),
         )
         for row in table.rows
     )
     return replace(table, rows=rows)
-
-
-def as_markdown(every: Sequence[Table]) -> str:
-    """Return tables in Markdown, each below its title.
-
-    >>> row = Row("BLEU-1", "nlg.bleu_1", (Score(0.5),))
-    >>> print(as_markdown([Table("Words", ("ours",), (row,))]))
-    **Words**
-    <BLANKLINE>
-    | | ours |
-    |---|---|
-    | BLEU-1 | .500 |
-    <BLANKLINE>
-    """
-    blocks = []
-    for table in every:
-        note = f" ({table.note})" if table.note else ""
-        lines = [
-            f"**{table.title}**{note}",
-            "",
-            "| | " + " | ".join(_plain(name) for name in table.columns) + " |",
-            "|---" * (len(table.columns) + 1) + "|",
-            *(f"| {row.label} | {' | '.join(map(cell, row.scores))} |" for row in table.rows),
-            "",
-            *chain.from_iterable(
-                (f"{label}: not available: {reason}", "") for label, reason in _absent(table)
-            ),
-        ]
-        blocks.append("\n".join(lines))
-    return "\n".join(blocks)
-
-
-def as_latex(every: Sequence[Table]) -> str:
-    r"""Return tables in LaTeX, with `booktabs` rules.
-
-    >>> row = Row("BLEU-1", "nlg.bleu_1", (Score(0.5),))
-    >>> print(as_latex([Table("Words", ("a_b",), (row,))]))
-    \begin{table}
-      \caption{Words}
-      \begin{tabular}{ll}
-        \toprule
-         & a\_b \\
-        \midrule
-        BLEU-1 & .500 \\
-        \bottomrule
-      \end{tabular}
-    \end{table}
-    <BLANKLINE>
-    """
-    blocks = []
-    for table in every:
-        note = f" ({_escape(table.note)})" if table.note else ""
-        names = " & ".join(_escape(name) for name in table.columns)
-        rows = [
-            f"    {_escape(row.label)} & {' & '.join(_escape(cell(s)) for s in row.scores)} \\\\"
-            for row in table.rows
-        ]
-        lines = [
-            r"\begin{table}",
-            rf"  \caption{{{_escape(table.title)}{note}}}",
-            rf"  \begin{{tabular}}{{l{'l' * len(table.columns)}}}",
-            r"    \toprule",
-            rf"     & {names} \\",
-            r"    \midrule",
-            *rows,
-            r"    \bottomrule",
-            r"  \end{tabular}",
-            r"\end{table}",
-            "",
-        ]
-        blocks.append("\n".join(lines))
-    return "\n".join(blocks)
-
-
-def cell(score: Score | None) -> str:
-    """Return a score with its interval, or a dash.
-
-    >>> cell(Score(0.5, 0.41, 0.6)), cell(Score(1.2)), cell(Score(None, reason="no Java"))
-    ('.500 [.410, .600]', '1.200', '–')
-    """
-    if score is None or score.value is None:
-        return "–"
-    if score.low is None or score.high is None:
-        return _digits(score.value)
-    return f"{_digits(score.value)} [{_digits(score.low)}, {_digits(score.high)}]"
-
-
-def _digits(value: float) -> str:
-    text = f"{value:.3f}"
-    return text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) else text
-
-
-def _absent(table: Table) -> list[tuple[str, str]]:
-    """Return the rows whose first system has no value, where it says why."""
-    firsts = [(row.label, row.scores[0]) for row in table.rows if row.scores]
-    return [(label, first.reason) for label, first in firsts if first is not None and first.reason]
-
-
-def _plain(name: str) -> str:
-    return name.replace("|", r"\|")
-
-
-_LATEX: Final = {mark: f"\\{mark}" for mark in "&%$#_{}"} | {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "–": "--",
-}
-
-
-def _escape(text: str) -> str:
-    return "".join(_LATEX.get(mark, mark) for mark in text)
