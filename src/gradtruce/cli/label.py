@@ -1,7 +1,7 @@
 """`gradtruce label`: the states of the 14 observations in reports."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,11 @@ from gradtruce.cli.labeler_options import (
     LabelerName,
     Weights,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gradtruce.evaluation.labelers.agreement import Labels
 
 
 def label(
@@ -37,6 +42,7 @@ def label(
 
     Reports are read as they are; nothing is downloaded.
     """
+    from gradtruce.evaluation.files import require_places
     from gradtruce.evaluation.formats.reports import read_reports
     from gradtruce.evaluation.label_output import write_labels
     from gradtruce.evaluation.labelers.base import read_reports as read
@@ -53,29 +59,38 @@ def label(
         device=device,
         cache=cache,
     )
+    choice.require_fitting()
+    require_places([output], [reports, *([compare] if compare else [])])
     rows = read_reports(reports, field)
+    others = _others(compare, [study for study, _ in rows]) if compare else {}
     reader = choice.make()
     states = read(reader, [text for _, text in rows])
     write_labels(output, [study for study, _ in rows], states)
     blank = sum(not text.strip(" .") for _, text in rows)
-    note = f", {blank} of them empty: {empty_policy}" if blank else ""
+    policy = f": {empty_policy}" if labeler == "rules" else ""
+    note = f", {blank} of them empty{policy}" if blank else ""
     print(f"{len(rows)} reports{note}, labeler {reader.identity}")
     if compare is not None:
-        _print_agreement(output, compare)
+        _print_agreement(output, compare, others)
     print(f"written: {output}")
 
 
-def _print_agreement(ours: Path, theirs: Path) -> None:
+def _others(path: Path, studies: "Sequence[str]") -> "Labels":
+    """Return other labels of these studies, before any of them is labelled here."""
+    from gradtruce.data.label_file import LabelFile
+    from gradtruce.evaluation.labelers.agreement import as_rows
+
+    rows = as_rows(LabelFile.read(path).states)
+    shared = {study: rows[study] for study in studies if study in rows}
+    if not shared:
+        raise ValueError(f"{path}: has none of the reports to be labelled; check its ids")
+    return shared
+
+
+def _print_agreement(path: Path, compared: Path, others: "Labels") -> None:
     from gradtruce.data.label_file import LabelFile
     from gradtruce.evaluation.labelers.agreement import as_rows, compare_labels
 
-    one, other = (as_rows(LabelFile.read(path).states) for path in (ours, theirs))
-    shared = one.keys() & other.keys()
-    if not shared:
-        raise ValueError(f"{theirs}: has none of the reports that were labelled; check its ids")
-    print(f"agreement with {theirs} on {len(shared)} of {len(one)} reports, uncertain as positive:")
-    found = compare_labels(
-        {id_: one[id_] for id_ in one if id_ in shared},
-        {id_: other[id_] for id_ in one if id_ in shared},
-    )
-    print(found.table())
+    ours = as_rows(LabelFile.read(path).states)
+    print(f"agreement with {compared} on {len(others)} of {len(ours)} reports, uncertain positive:")
+    print(compare_labels({study: ours[study] for study in others}, others).table())

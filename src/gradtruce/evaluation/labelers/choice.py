@@ -45,6 +45,42 @@ class LabelerChoice:
     generated: Path | None = None
     reference: Path | None = None
 
+    def require_fitting(self, *, vectors: bool = False) -> None:
+        """Refuse settings that another labeler than the chosen one takes: none is ignored.
+
+        Args:
+            vectors: Whether CheXbert is wanted for its vectors, whoever labels.
+
+        Raises:
+            ValueError: If there are such settings; the message names the labeler that takes them.
+
+        >>> LabelerChoice("rules", cache=Path("labels.sqlite")).require_fitting()
+        Traceback (most recent call last):
+        ValueError: cache is a setting of labeler 'chexbert', and the labeler is 'rules'
+        """
+        self._require_name()
+        given = {
+            "rules": {"empty_policy": self.empty_policy != "blank", "compat": self.compat},
+            "chexbert": {"cache": self.cache is not None},
+            "file": {
+                "generated_labels": self.generated is not None,
+                "reference_labels": self.reference is not None,
+            },
+        }
+        if not vectors:
+            given["chexbert"] |= {
+                "chexbert": self.weights is not None,
+                "bert_base": self.bert is not None,
+                "device": self.device != "cpu",
+            }
+        for labeler, settings in given.items():
+            for name, is_given in settings.items():
+                if is_given and labeler != self.name:
+                    raise ValueError(
+                        f"{name} is a setting of labeler {labeler!r}, and the labeler is"
+                        f" {self.name!r}"
+                    )
+
     def make(self, systems: Sequence[Sequence[Prediction]] = ()) -> CachedLabeler:
         """Return the labeler.
 
@@ -55,14 +91,15 @@ class LabelerChoice:
             FileNotFoundError: If a file is not there.
             ValueError: If there is no such labeler, or a file is not what it should be.
         """
-        if self.name not in LABELERS:
-            near = suggestion(self.name, LABELERS)
-            raise ValueError(
-                f"no labeler is called {self.name!r}{near}; known: {', '.join(LABELERS)}"
-            )
+        self._require_name()
         if self.name == "chexbert":
             return CachedLabeler(self._chexbert(), self.cache)
         return CachedLabeler(self._from_file(systems) if self.name == "file" else self._rules())
+
+    def _require_name(self) -> None:
+        if self.name not in LABELERS:
+            near = suggestion(self.name, LABELERS)
+            raise ValueError(f"no labeler is called {self.name!r}{near}")
 
     def _rules(self) -> Labeler:
         return RulesLabeler(empty_policy=self.empty_policy, compat=self.compat)
@@ -75,7 +112,9 @@ class LabelerChoice:
 
     def _from_file(self, systems: Sequence[Sequence[Prediction]]) -> Labeler:
         if self.generated is None:
-            raise ValueError("labeler 'file' needs the file of labels of the generated texts")
+            raise ValueError(
+                "labeler 'file' needs the file of labels of the generated texts: generated_labels"
+            )
         if self.reference is None:
             return FileLabeler.read_texts(self.generated)
         if len(systems) != 1:
