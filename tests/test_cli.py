@@ -98,7 +98,7 @@ def test_too_few_studies_leave_nothing_behind(
 @pytest.mark.parametrize(
     ("content", "named"),
     [
-        ("", "no prediction"),
+        ("", "the file is empty"),
         ("not json\n", "line 1"),
         ('{"id": "a", "reference": "clear ."}\n', "generated"),
         ('{"id": "a", "reference": "b", "generated": "c"}\n' * 2, "a"),
@@ -122,7 +122,7 @@ def test_evaluate_scores_any_system(tmp_path: Path, capsys: pytest.CaptureFixtur
     path = tmp_path / "predictions.jsonl"
     path.write_text("\n".join(json.dumps(row) for row in rows))
     assert run(["evaluate", str(path), "--resamples", "10"]) == 0
-    assert "micro_13.uncertain_negative.f1" in capsys.readouterr().out
+    assert "Clinical efficacy\n" in capsys.readouterr().out
     scores = json.loads((tmp_path / "metrics.json").read_text())["scores"]
     found = scores["clinical.micro_13.uncertain_negative.f1"]["value"]
     assert found == pytest.approx(2 / 3)

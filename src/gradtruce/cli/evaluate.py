@@ -1,6 +1,9 @@
 """`gradtruce evaluate`: scores of any system's reports, with their protocol."""
 
-import re
+import dataclasses
+import json
+import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -18,11 +21,15 @@ from gradtruce.cli.labeler_options import (
 
 Cleaning = Literal["r2gen", "clean"]
 
+WIDTH = 100
+"""Columns of what is printed where there is no terminal to ask."""
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gradtruce.evaluation.assembly import Answer
     from gradtruce.evaluation.comparison import Comparison
+    from gradtruce.evaluation.errors.self_test import SelfTest
     from gradtruce.evaluation.metrics import Metrics
 
 
@@ -100,135 +107,158 @@ def evaluate(
 
     Works on any system's output. What can't be computed says why. Nothing is downloaded.
     """
-    from gradtruce.evaluation.assembly import COMPARED, Request, answer
+    from gradtruce.evaluation.assembly import answer
+    from gradtruce.evaluation.files import require_places, write_whole
     from gradtruce.evaluation.labelers.choice import LabelerChoice
     from gradtruce.evaluation.nlg.references import handling_of
+    from gradtruce.evaluation.request import COMPARED, Request
 
     _check_tables(table or [])
     target = output if output is not None else _beside(predictions) / "metrics.json"
-    found = answer(
-        Request(
-            predictions,
-            layout=layout,
-            references=references,
-            labels=labels,
-            labeler=LabelerChoice(
-                labeler,
-                empty_policy=empty_policy,
-                compat=compat,
-                weights=weights,
-                bert=bert,
-                device=device,
-                cache=cache,
-                generated=generated_labels,
-                reference=reference_labels,
-            ),
-            handling=handling_of(reference_handling),
-            meteor=meteor,
-            vectors=vectors,
-            graphs=graphs,
-            reference_graphs=reference_graphs,
-            graph_model=graph_model,
-            training=training,
-            cleaning=cleaning,
-            against=tuple(against or ()),
-            scores=tuple(scores or COMPARED),
-            resamples=resamples,
-            seed=seed,
-        )
+    outputs = _Outputs(target, tuple(table or ()), per_report, bool(against), self_test)
+    request = Request(
+        predictions,
+        layout=layout,
+        references=references,
+        labels=labels,
+        labeler=LabelerChoice(
+            labeler,
+            empty_policy=empty_policy,
+            compat=compat,
+            weights=weights,
+            bert=bert,
+            device=device,
+            cache=cache,
+            generated=generated_labels,
+            reference=reference_labels,
+        ),
+        handling=handling_of(reference_handling),
+        meteor=meteor,
+        vectors=vectors,
+        graphs=graphs,
+        reference_graphs=reference_graphs,
+        graph_model=graph_model,
+        training=training,
+        cleaning=cleaning,
+        against=tuple(against or ()),
+        scores=tuple(scores or COMPARED),
+        resamples=resamples,
+        seed=seed,
     )
-    found.metrics.write(target)
-    written = [target, *_write_more(found, target, table or [], per_report, resamples, seed)]
+    read = [path for paths in request.files().values() for path in paths]
+    require_places(outputs.paths(), read)
+    found = answer(request)
+    tested = _self_test(found, seed) if self_test else None
+    texts = _texts(found, outputs, tested, resamples, seed)
+    for path in reversed(outputs.paths()):  # the scores last: where they are, all is
+        write_whole(path, texts[path])
     print_metrics(found.metrics)
     for comparison in found.comparisons:
         _print_comparison(comparison)
-    if self_test:
-        written.append(_run_self_test(found, target, seed))
-    print("written: " + ", ".join(str(path) for path in written))
+    if tested is not None:
+        print(f"the error card on known errors in {tested.reports} references:")
+        print(f"{tested.table()}\n")
+    print("written: " + ", ".join(str(path) for path in outputs.paths()))
 
 
 def print_metrics(metrics: "Metrics") -> None:
     """Print the tables of the scores that are shown, their protocol, and alarms."""
-    from gradtruce.evaluation.tables import as_text, class_table, narrow, systems_of, tables
+    from gradtruce.evaluation.summary import facts
+    from gradtruce.evaluation.table_formats import as_text, wrapped
+    from gradtruce.evaluation.tables import class_table, narrow, systems_of, tables
 
-    clinical, words = metrics.groups["clinical"].protocol, metrics.groups["nlg"].protocol
-    empty = f", {clinical.empty_generated} generated empty" if clinical.empty_generated else ""
-    print(f"{clinical.reports} reports{empty}")
-    print(f"right is: {_short(clinical.reference_labels)}")
-    print(f"scored is: {_short(clinical.scored_labels)}")
-    print(f"texts: {words.references}")
+    width = shutil.get_terminal_size((WIDTH, 24)).columns
+    for fact in facts(metrics):
+        print(wrapped(fact, width))
     for alarm in metrics.alarms:
-        print(f"ALARM: {alarm}")
-    for table in (*map(narrow, tables(systems_of(metrics))), class_table(metrics.flat())):
-        print(f"\n{as_text(table)}")
+        print(wrapped(f"ALARM: {alarm}", width))
+    shown = [narrow(table) for table in tables(systems_of(metrics))]
+    shown.append(narrow(class_table(metrics.flat()), keep=2))
+    for table in shown:
+        print(f"\n{as_text(table, width)}")
     for name, group in metrics.groups.items():
         if group.reason:
-            print(f"\n{name}: not available: {group.reason}")
+            print(f"\n{wrapped(f'{name}: not available: {group.reason}', width)}")
     print()
 
 
 def _print_comparison(comparison: "Comparison") -> None:
-    from gradtruce.evaluation.tables import cell
+    from gradtruce.evaluation.table_formats import cell
 
-    print(f"minus {comparison.against}: difference [95 %], p of randomisation, p by Holm")
-    width = max(map(len, comparison.differences))
+    rows = [("", "difference [95 %]", "p", "p, Holm")]
     for name, difference in comparison.differences.items():
         if difference.score.value is None:
-            print(f"  {name.ljust(width)}  not available: {difference.score.reason}")
+            rows.append((name, f"not available: {difference.score.reason}", "", ""))
             continue
         p_values = (difference.p_randomisation, comparison.corrected.get(name))
-        shown = "  ".join(f"{p:.3f}" for p in p_values if p is not None)
-        print(f"  {name.ljust(width)}  {cell(difference.score):<24}  {shown}")
-    print()
+        p, corrected = ("" if p is None else f"{p:.3f}" for p in p_values)
+        rows.append((name, cell(difference.score), p, corrected))
+    named, values = (max(len(row[at]) for row in rows if row[2]) for at in (0, 1))
+    print(f"The system minus {comparison.against}, on the same reports")
+    for name, value, p, corrected in rows:
+        print(f"  {name:<{named}}  {value:<{values}}  {p:<5}  {corrected}".rstrip())
+    print("  p of approximate randomisation; Holm corrects it for all tests made here\n")
 
 
-def _run_self_test(found: "Answer", target: Path, seed: int) -> Path:
-    import dataclasses
-    import json
+@dataclass(frozen=True)
+class _Outputs:
+    """The files that are asked for."""
 
+    scores: Path
+    tables: tuple[Path, ...]
+    per_report: Path | None
+    has_comparison: bool
+    has_self_test: bool
+
+    @property
+    def comparison(self) -> Path:
+        return self.scores.with_name("comparison.json")
+
+    @property
+    def self_test(self) -> Path:
+        return self.scores.with_name("error_card_self_test.json")
+
+    def paths(self) -> list[Path]:
+        """Return all of them, the scores first."""
+        return [
+            self.scores,
+            *self.tables,
+            *([self.per_report] if self.per_report else []),
+            *([self.comparison] if self.has_comparison else []),
+            *([self.self_test] if self.has_self_test else []),
+        ]
+
+
+def _self_test(found: "Answer", seed: int) -> "SelfTest":
     from gradtruce.evaluation.errors.self_test import self_test
-    from gradtruce.evaluation.files import write_whole
 
-    result = self_test([prediction.reference for prediction in found.predictions], seed)
-    print(f"the error card on known errors in {result.reports} references:")
-    print(result.table())
-    path = target.with_name("error_card_self_test.json")
-    content = {"schema": 1, "seed": seed} | dataclasses.asdict(result)
-    write_whole(path, json.dumps(content, indent=1) + "\n")
-    return path
+    return self_test([prediction.reference for prediction in found.predictions], seed)
 
 
-def _write_more(
-    found: "Answer",
-    target: Path,
-    tables_to: "Sequence[Path]",
-    per_report: Path | None,
-    resamples: int,
-    seed: int,
-) -> list[Path]:
-    """Write what was asked for beside the scores; return the paths."""
-    from gradtruce.evaluation.assembly import per_report as report_lines
+def _texts(
+    found: "Answer", outputs: _Outputs, tested: "SelfTest | None", resamples: int, seed: int
+) -> dict[Path, str]:
+    """Return what stands in each file."""
+    from gradtruce.evaluation.assembly import per_report
     from gradtruce.evaluation.comparison import comparison_json
-    from gradtruce.evaluation.files import write_whole
-    from gradtruce.evaluation.tables import as_latex, as_markdown, class_table, systems_of, tables
+    from gradtruce.evaluation.summary import facts
+    from gradtruce.evaluation.table_formats import as_latex, as_markdown
+    from gradtruce.evaluation.tables import class_table, systems_of, tables
 
-    texts: dict[Path, str] = {}
     shown = [*tables(systems_of(found.metrics)), class_table(found.metrics.flat())]
-    for path in tables_to:
-        texts[path] = as_latex(shown) if path.suffix == ".tex" else as_markdown(shown)
-    if per_report is not None:
-        texts[per_report] = report_lines(found)
-    if found.comparisons:
+    texts = {outputs.scores: found.metrics.to_json()}
+    for path in outputs.tables:
+        write = as_latex if path.suffix == ".tex" else as_markdown
+        texts[path] = write(shown, facts(found.metrics))
+    if outputs.per_report is not None:
+        texts[outputs.per_report] = per_report(found)
+    if outputs.has_comparison:
         content = comparison_json(found.comparisons, resamples=resamples, seed=seed)
-        texts[target.with_name("comparison.json")] = content
-    for path, text in texts.items():
-        write_whole(path, text)
-    return list(texts)
-
-
-def _short(source: str) -> str:
-    """Return a source with the beginning of its hash only; the file has all of it."""
-    return re.sub(r"(sha256 [0-9a-f]{12})[0-9a-f]+", r"\1…", source)
+        texts[outputs.comparison] = content
+    if tested is not None:
+        fields = {"schema": 1, "seed": seed} | dataclasses.asdict(tested)
+        texts[outputs.self_test] = json.dumps(fields, indent=1) + "\n"
+    return texts
 
 
 def _check_tables(paths: "Sequence[Path]") -> None:

@@ -1,15 +1,19 @@
 """One evaluation from files to numbers: what `gradtruce evaluate` does between words and print."""
 
+import difflib
+import importlib.metadata
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, final
+from typing import Final, final
+
+import numpy as np
 
 from gradtruce.data.label_file import LabelFile
-from gradtruce.evaluation.baselines import TITLES, baseline_predictions
-from gradtruce.evaluation.comparison import Comparison, compare_all
-from gradtruce.evaluation.evaluate import evaluate, plan, score
+from gradtruce.evaluation.baselines import baseline_predictions
+from gradtruce.evaluation.comparison import Comparison, compare_all, require_same_studies
+from gradtruce.evaluation.evaluate import check, evaluate, plan, score
 from gradtruce.evaluation.families.clinical import Clinical
 from gradtruce.evaluation.families.degenerate import DegenerateOutput, alarms
 from gradtruce.evaluation.families.error_card import ErrorCard
@@ -17,75 +21,18 @@ from gradtruce.evaluation.families.graph_overlap import GraphOverlap
 from gradtruce.evaluation.families.lexical import Lexical
 from gradtruce.evaluation.families.standard import final_families
 from gradtruce.evaluation.family import Family, Plan
-from gradtruce.evaluation.formats.layouts import AUTO, read_any
+from gradtruce.evaluation.formats.layouts import read_any
 from gradtruce.evaluation.graphs.files import read_annotations
-from gradtruce.evaluation.headline import PAPER, RELEASED_CODE, SELECTION
 from gradtruce.evaluation.labelers.base import Labeler
-from gradtruce.evaluation.labelers.choice import LabelerChoice
 from gradtruce.evaluation.metrics import Metrics
 from gradtruce.evaluation.nlg.meteor import Meteor
-from gradtruce.evaluation.nlg.references import FULL, ReferenceHandling
 from gradtruce.evaluation.predictions import Prediction
+from gradtruce.evaluation.request import Request, described
 from gradtruce.evaluation.significance import Score
 from gradtruce.evaluation.training_texts import TrainingTexts, read_training_texts
 
-if TYPE_CHECKING:
-    from gradtruce.data.text import CleaningMode
-
-COMPARED: Final = (
-    PAPER,
-    RELEASED_CODE,
-    SELECTION,
-    "nlg.bleu_4",
-    "nlg.rouge_l",
-    "nlg.cider",
-    "errors.accurate",
-)
-"""Scores that two systems are compared by, unless others are asked for."""
-
-
-@final
-@dataclass(frozen=True)
-class Request:
-    """What is evaluated, and how.
-
-    Attributes:
-        predictions: File or folder of the system's output.
-        layout: One of `formats.layouts.LAYOUTS`, or "auto".
-        references: File of references by id, in place of those of the predictions.
-        labels: CSV of true labels by id, which clinical scores are then held against.
-        labeler: Reads the reports.
-        handling: What is done to texts before words are compared.
-        meteor: Whether METEOR is wanted; it starts Java.
-        vectors: Whether similarity of CheXbert vectors is wanted; it needs the weights.
-        graphs: RadGraph annotations of the generated reports.
-        reference_graphs: RadGraph annotations of the references.
-        graph_model: The model that drew both.
-        training: Prepared data set, or file of training reports: brings the baselines.
-        cleaning: Done to training reports, as it was to the references.
-        against: Output of other systems on the same studies.
-        scores: Flat names that systems are compared by.
-        resamples: Bootstrap draws; 0 for no intervals.
-        seed: Of all draws.
-    """
-
-    predictions: Path
-    layout: str = AUTO
-    references: Path | None = None
-    labels: Path | None = None
-    labeler: LabelerChoice = field(default_factory=LabelerChoice)
-    handling: ReferenceHandling = FULL
-    meteor: bool = True
-    vectors: bool = False
-    graphs: Path | None = None
-    reference_graphs: Path | None = None
-    graph_model: str = ""
-    training: Path | None = None
-    cleaning: "CleaningMode | None" = None
-    against: tuple[Path, ...] = ()
-    scores: tuple[str, ...] = COMPARED
-    resamples: int = 1000
-    seed: int = 0
+_BY_LABELS: Final = ("clinical", "clinical_text", "labeler", "classification", "chexbert_vectors")
+"""Families that a labeler reads for, or CheXbert."""
 
 
 @final
@@ -107,31 +54,42 @@ class Answer:
 
 
 def answer(request: Request) -> Answer:
-    """Read what is asked for and return its scores.
+    """Read what is asked for and return its scores; what can be refused is refused first.
 
     Raises:
         FileNotFoundError: If a file is not there.
-        ValueError: If a file is damaged, files don't fit each other, or a name is unknown.
+        ValueError: If a file is damaged, files don't fit each other, a name is unknown, or a
+            setting would not be used.
     """
+    request.require_fitting()
     predictions = read_system(request, request.predictions)
-    others = {path.name: read_system(request, path) for path in request.against}
-    if len(others) < len(request.against):
-        raise ValueError("two of the other systems' files have one name; rename one")
+    others = {
+        name: read_system(request, path)
+        for path, name in zip(request.against, _names(request), strict=True)
+    }
     labeler = request.labeler.make([predictions, *others.values()])
     training = _training(request)
     families = _families(request, predictions, labeler, training)
-    plans = plan(predictions, families)
+    if others:
+        require_same_studies(predictions, others)
+        _require_scores(request.scores, families, predictions)
+    written = (
+        {}
+        if training is None
+        else baseline_predictions(predictions, training, labeler, seed=request.seed)
+    )
+    plans = _recorded(request, plan(predictions, families))
     metrics = score(plans, len(predictions), resamples=request.resamples, seed=request.seed)
     metrics = replace(
         metrics,
-        baselines=_baselines(request, predictions, training, labeler),
+        baselines=_baselines(request, written, training, labeler),
         alarms=tuple(alarms(plans[DegenerateOutput.name])),
+        inputs={name: ", ".join(map(described, each)) for name, each in request.files().items()},
     )
-    compared = [family for family in families if family.name in _groups(request.scores)]
     comparisons = compare_all(
         predictions,
         others,
-        compared,
+        _compared(request, families),
         request.scores,
         resamples=request.resamples,
         seed=request.seed,
@@ -147,6 +105,10 @@ def read_system(request: Request, path: Path) -> list[Prediction]:
         ValueError: If files don't fit each other.
     """
     predictions = read_any(path, request.layout, request.references)
+    try:
+        check(predictions)
+    except ValueError as error:
+        raise ValueError(f"{request.references or path}: {error}") from error
     if request.labels is None:
         return predictions
     truth = LabelFile.read(request.labels)
@@ -176,6 +138,32 @@ def per_report(answer: Answer) -> str:
     return "".join(lines)
 
 
+def _names(request: Request) -> list[str]:
+    """Return what the other systems are called: their files, or where these stand, too."""
+    every = [request.predictions, *request.against]
+    short = [path.name for path in every]
+    names = short if len(set(short)) == len(short) else [path.as_posix() for path in every]
+    if len(set(names)) < len(names):
+        raise ValueError("a file of predictions is given twice; compare different systems")
+    return names[1:]
+
+
+def _recorded(request: Request, plans: Mapping[str, Plan]) -> dict[str, Plan]:
+    """Return the plans with what their families can't know in their protocols."""
+    settings, versions = {}, {}
+    if request.references is not None:
+        settings["references_from"] = described(request.references)
+    if request.labeler.name == "chexbert" or request.vectors:
+        versions = {name: importlib.metadata.version(name) for name in ("torch", "transformers")}
+    found = {}
+    for name, each in plans.items():
+        card = replace(each.protocol, settings={**each.protocol.settings, **settings})
+        if name in _BY_LABELS:
+            card = replace(card, versions={**card.versions, **versions})
+        found[name] = replace(each, protocol=card)
+    return found
+
+
 def _training(request: Request) -> TrainingTexts | None:
     if request.training is None:
         return None
@@ -194,11 +182,8 @@ def _families(
 
 
 def _graphs(request: Request, predictions: Sequence[Prediction]) -> list[Family]:
-    given = (request.graphs, request.reference_graphs)
-    if given == (None, None):
-        return []
     if request.graphs is None or request.reference_graphs is None:
-        raise ValueError("RadGraph annotations must be given of generated reports and references")
+        return []
     generated, reference = (
         read_annotations(path, predictions) for path in (request.graphs, request.reference_graphs)
     )
@@ -219,13 +204,10 @@ def _vectors(request: Request) -> list[Family]:
 
 def _baselines(
     request: Request,
-    predictions: Sequence[Prediction],
+    written: Mapping[str, Sequence[Prediction]],
     training: TrainingTexts | None,
     labeler: Labeler,
 ) -> dict[str, dict[str, Score]]:
-    if training is None:
-        return {}
-    written = baseline_predictions(predictions, training, labeler, seed=request.seed)
     families = [
         Lexical(request.handling),
         Clinical(labeler),
@@ -233,12 +215,37 @@ def _baselines(
         DegenerateOutput(training),
     ]
     return {
-        name: evaluate(
-            written[name], families, resamples=request.resamples, seed=request.seed
-        ).flat()
-        for name in TITLES
+        name: evaluate(texts, families, resamples=request.resamples, seed=request.seed).flat()
+        for name, texts in written.items()
     }
 
 
-def _groups(names: Sequence[str]) -> set[str]:
-    return {name.partition(".")[0] for name in names}
+def _compared(request: Request, families: Sequence[Family]) -> list[Family]:
+    """Return the families that the asked scores are of; METEOR's Java only where it is asked."""
+    groups = {name.partition(".")[0] for name in request.scores}
+    quick = Lexical(request.handling)
+    return [
+        quick if each.name == Lexical.name and "nlg.meteor" not in request.scores else each
+        for each in families
+        if each.name in groups
+    ]
+
+
+def _require_scores(
+    names: Sequence[str], families: Sequence[Family], predictions: Sequence[Prediction]
+) -> None:
+    """Refuse a score that no family has, before all texts are read: one report shows the keys."""
+    known: list[str] = []
+    absent = set()
+    for family in families:
+        quick = Lexical() if isinstance(family, Lexical) else family
+        probe = quick.plan(predictions[:1])
+        if probe.statistic is None:
+            absent.add(family.name)
+            continue
+        known += [f"{family.name}.{key}" for key in probe.statistic(np.ones((1, 1)))]
+    for name in names:
+        if name not in known and name.partition(".")[0] not in absent:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ValueError(f"no score with an interval is called {name!r}{hint}")

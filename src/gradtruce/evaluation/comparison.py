@@ -148,6 +148,26 @@ def compare_all(
     ]
 
 
+def require_same_studies(
+    first: Sequence[Prediction], others: Mapping[str, Sequence[Prediction]]
+) -> None:
+    """Refuse systems that can't be compared, before anything is scored.
+
+    Raises:
+        ValueError: If one differs from the first in studies, references or labels.
+
+    >>> one = [Prediction("s1", "clear .", "")]
+    >>> require_same_studies(one, {"other.csv": [Prediction("s2", "clear .", "")]})
+    Traceback (most recent call last):
+    ValueError: against other.csv: the two systems differ in 2 studies, 's1' for one; ...
+    """
+    for other, predictions in others.items():
+        try:
+            _aligned(first, predictions)
+        except ValueError as error:
+            raise ValueError(f"against {other}: {error}") from error
+
+
 def comparison_json(comparisons: Sequence[Comparison], *, resamples: int, seed: int) -> str:
     """Return the text of comparison.json: first − other, by system and flat name."""
     tests = {

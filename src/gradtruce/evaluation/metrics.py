@@ -40,6 +40,7 @@ class Metrics:
         groups: By the name of the family that measured them.
         baselines: Scores of writers that see no image, by name of the writer and flat name.
         alarms: What is suspicious in the output as a whole, in words.
+        inputs: Files that were read, with the beginning of their SHA-256, by what they gave.
 
     >>> protocol = Protocol("generated texts against reference texts", reports=2)
     >>> metrics = Metrics({"nlg": Group(protocol, {"bleu_1": Score(0.5, 0.4, 0.6)})})
@@ -52,6 +53,7 @@ class Metrics:
     groups: Mapping[str, Group]
     baselines: Mapping[str, Mapping[str, Score]] = field(default_factory=dict)
     alarms: tuple[str, ...] = ()
+    inputs: Mapping[str, str] = field(default_factory=dict)
 
     def flat(self) -> dict[str, Score]:
         """Return all scores by flat name."""
@@ -77,9 +79,10 @@ class Metrics:
         return self.groups[group].scores[key]
 
     def to_json(self) -> str:
-        """Return the text of metrics.json: protocols by group, scores by flat name."""
+        """Return the text of metrics.json: files, protocols by group, scores by flat name."""
         content = {
             "schema": SCHEMA,
+            "inputs": dict(self.inputs),
             "protocols": {name: _protocol(group) for name, group in self.groups.items()},
             "scores": _table(self.flat()),
             "baselines": {name: _table(scores) for name, scores in self.baselines.items()},
@@ -110,9 +113,10 @@ class Metrics:
                 for name, table in content["baselines"].items()
             }
             alarms = tuple(content["alarms"])
+            inputs = dict(content.get("inputs", {}))
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not a metrics file: {error}") from None
-        return cls(groups, baselines, alarms)
+        return cls(groups, baselines, alarms, inputs)
 
     def write(self, path: Path) -> None:
         """Write metrics.json; the file is there whole or not at all."""

@@ -1,5 +1,6 @@
 """How a group of scores was measured: kept with the scores, for a bare "F1" says nothing."""
 
+import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -13,9 +14,13 @@ def versions() -> dict[str, str]:
     """Return the versions of what the numbers come from.
 
     >>> sorted(versions())
-    ['gradtruce', 'numpy']
+    ['gradtruce', 'numpy', 'python']
     """
-    return {"gradtruce": gradtruce.__version__, "numpy": np.__version__}
+    return {
+        "gradtruce": gradtruce.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
 
 
 @dataclass(frozen=True)
