@@ -30,6 +30,7 @@ def only(findings: Findings) -> Statement:
         ("A displaced left eighth rib fracture.", ("left",), ("lower",), ()),
         ("The heart is markedly enlarged.", (), (), (3,)),
         ("Biapical pleural thickening.", ("left", "right"), ("upper",), ()),
+        ("The left lung is clear, with consolidation on the right.", ("right",), (), ()),
     ],
 )
 def test_attributes_are_read(

@@ -149,7 +149,7 @@ def test_enumerators_begin_sentences_and_decimals_do_not_end_them():
 
 def test_the_identity_names_version_and_hash_of_the_phrases():
     data = files("gradtruce.evaluation.labelers").joinpath("rules.toml").read_bytes()
-    assert LABELER.identity == f"rules 2 (sha256 {hashlib.sha256(data).hexdigest()}, empty blank)"
+    assert LABELER.identity == f"rules 3 (sha256 {hashlib.sha256(data).hexdigest()}, empty blank)"
 
 
 def test_the_identity_tells_the_policies_apart():

@@ -209,6 +209,36 @@ NO PNEUMOTHORAX | PX-
 Effusion?  Edema! | PE+ ED+
 The cardiac silhouette is poorly seen. | CM?
 The effusion is obscured. | PE?
+This is unlikely to represent pneumonia. | PN-
+Less likely pneumonia. | PN?
+Rule out pneumonia. | PN?
+No effusion is seen and there is atelectasis. | PE- AT+
+No pneumothorax is identified, and bibasilar atelectasis is again noted. | PX- AT+
+No effusion and left basilar opacity is unchanged. | PE- LO+
+No pneumothorax is seen despite rib fractures. | PX- FX+
+No pneumothorax with a left chest tube in place. | PX- SD+
+No pneumothorax seen with the PICC line in good position. | PX- SD+
+No pneumothorax, status post chest tube placement. | PX- SD+
+No pneumothorax following PICC line placement. | PX- SD+
+No pneumothorax after removal of the chest tube. | PX- SD-
+Chest tube removed, no pneumothorax. | SD- PX-
+Near complete resolution of the edema. | ED+
+Resolution of the edema. | ED-
+The nodule is not well seen. | LL?
+The nodule is not seen. | LL-
+Left upper lobe nodule not seen on the prior exam. | LL+
+No interval development of effusion. | PE?
+Cardiomegaly is difficult to exclude. | CM?
+No mass effect. |
+Right hilar mass. | LL+
+Lesion in the left upper lobe. | LL+
+ETT 3 cm above the carina. | SD+
+The mediastinum is otherwise normal. | EC-
+The heart is borderline. | CM?
+Heart borderline in size. | CM?
+Resolved pneumonia with residual scarring. | PN- LO+
+Opacity which may be due to atelectasis. | LO+ AT?
+Opacity due to atelectasis. | LO+ AT+
 """
 
 

@@ -124,7 +124,7 @@ def load_lexicon() -> Lexicon:
     """Return the words shipped with the package.
 
     >>> load_lexicon().version
-    1
+    2
     """
     data = files("gradtruce.evaluation.errors").joinpath("lexicon.toml").read_bytes()
     tables: dict[str, Any] = tomllib.loads(data.decode("utf-8"))
