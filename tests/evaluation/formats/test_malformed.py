@@ -155,3 +155,29 @@ def test_a_bad_file_is_named(tmp_path: Path, text: str, message: str) -> None:
 def test_an_unknown_layout_is_an_error_and_known_ones_are_listed(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="'xml'; known: auto, jsonl, csv, r2gen"):
         read_any(as_csv(tmp_path, [GOOD]), layout="xml")
+
+
+def test_a_blank_line_between_rows_without_ids_is_never_a_guess(tmp_path: Path) -> None:
+    (tmp_path / "res.csv").write_text("clear .\n\na mass .\nno edema .\n")
+    (tmp_path / "gts.csv").write_text("clear .\nlarge heart .\n\na mass .\n")
+    with pytest.raises(ValueError, match=r"res\.csv, line 2: blank; .* must be written as"):
+        read_any(tmp_path / "res.csv")
+    (tmp_path / "res.csv").write_text('clear .\n""\na mass .\n\n')
+    (tmp_path / "gts.csv").write_text("clear .\nlarge heart .\na mass .\n")
+    assert [one.generated for one in read_any(tmp_path / "res.csv")] == ["clear .", "", "a mass ."]
+
+
+@pytest.mark.parametrize("names", [("0", "0"), ("generated", "reference"), ("Report", "report")])
+def test_names_of_columns_are_not_scored_as_a_report(
+    tmp_path: Path, names: tuple[str, str]
+) -> None:
+    for file, name in zip(("res.csv", "gts.csv"), names, strict=True):
+        (tmp_path / file).write_text(f"{name}\na mass .\n")
+    with pytest.raises(ValueError, match="the names of columns"):
+        read_any(tmp_path / "res.csv", layout="r2gen")
+
+
+def test_a_short_report_is_no_name_of_a_column(tmp_path: Path) -> None:
+    for file in ("res.csv", "gts.csv"):
+        (tmp_path / file).write_text("normal\na mass .\n")
+    assert len(read_any(tmp_path / "res.csv", layout="r2gen")) == 2

@@ -1,10 +1,20 @@
 """Two files without ids whose rows belong together by their order."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from gradtruce.evaluation.formats.texts import check_report
 from gradtruce.evaluation.predictions import Prediction
+
+_HEADER: Final = re.compile(
+    r"\d+|(?:generated|predicted|ground_truth|gt_)?(?:reports?|texts?|captions?|findings)"
+    r"|generated|predict(?:ed|ions?)|preds?|res|hyps?|hypothes[ie]s|references?|refs?|gts?|labels?"
+    r"|ground[ _]truths?|targets?",
+    re.IGNORECASE,
+)
+"""What names a column, and is no report."""
 
 
 def pair_rows(
@@ -23,8 +33,8 @@ def pair_rows(
 
     Raises:
         FileNotFoundError: If a file is not there.
-        ValueError: If references are to be joined by id, the files differ in rows, or a text is
-            no report.
+        ValueError: If references are to be joined by id, the files differ in rows, both begin
+            with the name of a column, or a text is no report.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
@@ -47,6 +57,11 @@ def pair_rows(
         raise ValueError(
             f"{generated} has {len(texts)} rows, {references} has {len(others)}; rows have no ids"
             " and are paired by order, so both must have the same number"
+        )
+    if texts and _HEADER.fullmatch(texts[0].strip()) and _HEADER.fullmatch(others[0].strip()):
+        raise ValueError(
+            f"{generated} and {references} begin with {texts[0]!r} and {others[0]!r}, the names of"
+            " columns: they would be scored as a report; delete the first row of both"
         )
     predictions = []
     for number, (text, other) in enumerate(zip(texts, others, strict=True), start=1):

@@ -39,7 +39,7 @@ def read_table(path: Path) -> Table:
     >>> read_table(file).rows[0][1]
     {'id': 's1', 'report': 'clear\nlungs'}
     """
-    lines = _cells(path)
+    lines = [(number, cells) for number, cells in _cells(path) if cells]
     columns = tuple(name.strip() for name in lines[0][1])
     for name in columns:
         if columns.count(name) > 1:
@@ -61,7 +61,8 @@ def read_column(path: Path) -> list[str]:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is no text or no CSV, or a row has several cells.
+        ValueError: If the file is no text or no CSV, a row has several cells, or a line within is
+            blank: whether that is an empty text or none, the order of the rows hangs on.
 
     >>> import tempfile
     >>> file = Path(tempfile.mkdtemp()) / "res.csv"
@@ -70,7 +71,14 @@ def read_column(path: Path) -> list[str]:
     ['clear lungs .', '', 'no mass , no nodule .']
     """
     lines = _cells(path)
+    while not lines[-1][1]:
+        lines.pop()
     for number, cells in lines:
+        if not cells:
+            raise ValueError(
+                f'{path}, line {number}: blank; an empty text must be written as "", or rows could'
+                " be paired wrongly"
+            )
         if len(cells) != 1:
             raise ValueError(
                 f"{path}, line {number}: {len(cells)} cells; expected one column of texts without"
@@ -101,11 +109,11 @@ def header(path: Path) -> tuple[str, ...]:
 
 
 def _cells(path: Path) -> list[tuple[int, list[str]]]:
-    """Return the cells of each row with the line it ends on; blank lines are passed over."""
+    """Return the cells of each row with the line it ends on; a blank line has none."""
     with _long_cells():
         reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
         try:
-            return [(reader.line_num, cells) for cells in reader if cells]
+            return [(reader.line_num, cells) for cells in reader]
         except csv.Error as error:
             raise ValueError(
                 f"{path}, line {reader.line_num}: not CSV ({error}); double a quote inside quotes"
