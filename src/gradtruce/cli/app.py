@@ -30,6 +30,9 @@ LATER = ("analyse", "build", "convert", "study")
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What the system says when a disk, a quota or a limit is full."""
 
+INTERRUPTED = 130
+"""Exit status of a command that was interrupted."""
+
 ORDER = ("demo", "prepare", "train", "predict", "evaluate", "label", "report", "list", "doctor")
 
 
@@ -107,12 +110,14 @@ def run(arguments: Sequence[str]) -> int:
             return 2
         return _complain(_usage_message(error))
     except KeyboardInterrupt:
-        left = "a run goes on from its last checkpoint, where it had come to one"
-        return _complain(f"interrupted; {left}", status=130)
+        status = INTERRUPTED
     except (ValueError, TypeError, OSError, ImportError, ArithmeticError) as error:
         if "--debug" in arguments:
             traceback.print_exc()
         return _complain(_message(error))
+    if status == INTERRUPTED:  # typer itself turns the interrupt into this status, without a word
+        left = "a run goes on from its last checkpoint, where it had come to one"
+        return _complain(f"interrupted; {left}", status=INTERRUPTED)
     return status if isinstance(status, int) else 0
 
 
