@@ -210,9 +210,13 @@ def _digits(value: float) -> str:
 
 
 def _absent(table: Table) -> list[tuple[str, str]]:
-    """Return the rows whose first system has no value, where it says why."""
-    firsts = [(row.label, row.scores[0]) for row in table.rows if row.scores]
-    return [(label, first.reason) for label, first in firsts if first is not None and first.reason]
+    """Return which rows have no value of the first system, by the reason where it is given."""
+    labels: dict[str, list[str]] = {}
+    for row in table.rows:
+        first = row.scores[0] if row.scores else None
+        if first is not None and first.reason:
+            labels.setdefault(first.reason, []).append(row.label)
+    return [("; ".join(each), reason) for reason, each in labels.items()]
 
 
 def _plain(name: str) -> str:
