@@ -11,9 +11,11 @@ from gradtruce.data.prepared import PreparedWriter
 from gradtruce.data.study import SPLITS, Study, View
 from gradtruce.evaluation.assembly import answer, per_report, read_system
 from gradtruce.evaluation.headline import PAPER
+from gradtruce.evaluation.labelers.choice import LabelerChoice
+from gradtruce.evaluation.labelers.rules import RulesLabeler
 from gradtruce.evaluation.nlg.meteor import Meteor
 from gradtruce.evaluation.request import COMPARED, Request, described
-from tests.evaluation.command import REPORTS, labels, predictions, training
+from tests.evaluation.command import REPORTS, TRAINING, labels, predictions, training
 
 
 def request(path: Path, **settings: object) -> Request:
@@ -94,3 +96,21 @@ def test_a_file_is_described_by_its_content_not_its_place(tmp_path: Path) -> Non
         (tmp_path / name / "p.csv").write_text("same")
     assert described(tmp_path / "x" / "p.csv") == described(tmp_path / "y" / "p.csv")
     assert described(tmp_path / "x") == "folder x"
+
+
+@pytest.mark.parametrize("has_training_labels", [True, False])
+def test_a_file_of_labels_must_have_those_of_the_baselines(
+    tmp_path: Path, has_training_labels: bool
+) -> None:
+    texts = {text for pair in REPORTS.values() for text in pair}
+    texts |= set(TRAINING) if has_training_labels else set()
+    made = labels(tmp_path, {text: {} for text in sorted(texts)})
+    made.write_text(made.read_text().replace("id,", "Reports,", 1))
+    choice = LabelerChoice("file", generated=made)
+    asked = request(predictions(tmp_path), training=training(tmp_path), labeler=choice)
+    if not has_training_labels:
+        with pytest.raises(ValueError, match=r"baselines write training reports.*leave training"):
+            answer(asked)
+        return
+    settings = answer(asked).metrics.groups["degenerate"].protocol.settings
+    assert settings["normal_training_report"] == f"labelled by {RulesLabeler().identity}"

@@ -24,6 +24,7 @@ from gradtruce.evaluation.family import Family, Plan
 from gradtruce.evaluation.formats.layouts import read_any
 from gradtruce.evaluation.graphs.files import read_annotations
 from gradtruce.evaluation.labelers.base import Labeler
+from gradtruce.evaluation.labelers.rules import RulesLabeler
 from gradtruce.evaluation.metrics import Metrics
 from gradtruce.evaluation.nlg.meteor import Meteor
 from gradtruce.evaluation.predictions import Prediction
@@ -73,12 +74,8 @@ def answer(request: Request) -> Answer:
     if others:
         require_same_studies(predictions, others)
         _require_scores(request.scores, families, predictions)
-    written = (
-        {}
-        if training is None
-        else baseline_predictions(predictions, training, labeler, seed=request.seed)
-    )
-    plans = _recorded(request, plan(predictions, families))
+    written = _written(request, predictions, training, labeler)
+    plans = _recorded(request, plan(predictions, families), training, labeler)
     metrics = score(plans, len(predictions), resamples=request.resamples, seed=request.seed)
     metrics = replace(
         metrics,
@@ -148,7 +145,12 @@ def _names(request: Request) -> list[str]:
     return names[1:]
 
 
-def _recorded(request: Request, plans: Mapping[str, Plan]) -> dict[str, Plan]:
+def _recorded(
+    request: Request,
+    plans: Mapping[str, Plan],
+    training: TrainingTexts | None,
+    labeler: Labeler,
+) -> dict[str, Plan]:
     """Return the plans with what their families can't know in their protocols."""
     settings, versions = {}, {}
     if request.references is not None:
@@ -158,6 +160,10 @@ def _recorded(request: Request, plans: Mapping[str, Plan]) -> dict[str, Plan]:
     found = {}
     for name, each in plans.items():
         card = replace(each.protocol, settings={**each.protocol.settings, **settings})
+        if name == DegenerateOutput.name and training is not None:
+            own = f"labelled by {_normal_by(request, labeler).identity}"
+            source = own if training.labels is None else "by the labels of the data set"
+            card = replace(card, settings={**card.settings, "normal_training_report": source})
         if name in _BY_LABELS:
             card = replace(card, versions={**card.versions, **versions})
         found[name] = replace(each, protocol=card)
@@ -200,6 +206,32 @@ def _vectors(request: Request) -> list[Family]:
     choice = request.labeler
     files = locate_chexbert(choice.weights, choice.bert)
     return [CheXbertVectors(CheXbertLabeler(files, device=choice.device))]
+
+
+def _written(
+    request: Request,
+    predictions: Sequence[Prediction],
+    training: TrainingTexts | None,
+    labeler: Labeler,
+) -> dict[str, list[Prediction]]:
+    """Return what the baselines write, after checking that a file has the labels of it."""
+    if training is None:
+        return {}
+    normal_by = _normal_by(request, labeler)
+    written = baseline_predictions(predictions, training, normal_by, seed=request.seed)
+    if request.labeler.name == "file":
+        try:
+            labeler.label([each.generated for texts in written.values() for each in texts])
+        except ValueError as error:
+            raise ValueError(
+                f"baselines write training reports, and {error}; or leave training out"
+            ) from error
+    return written
+
+
+def _normal_by(request: Request, labeler: Labeler) -> Labeler:
+    """Return who tells a normal training report: the rules, where the labeler is slow or a file."""
+    return labeler if request.labeler.name == "rules" else RulesLabeler()
 
 
 def _baselines(
