@@ -5,6 +5,7 @@ import os
 import platform
 import shutil
 import sys
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,6 +94,18 @@ def _metrics() -> list[Check]:
     return [Check(each.metric, each.is_ready, each.reason, False) for each in readiness()]
 
 
+def _line(start: str, found: str) -> str:
+    """Return one line, or what was found below it where that is too long for the screen."""
+    columns = shutil.get_terminal_size((100, 24)).columns
+    if len(start) + len(found) <= columns:
+        return start + found
+    below = textwrap.fill(
+        found, columns, initial_indent=" " * 6, subsequent_indent=" " * 6,
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
+    return f"{start.rstrip()}\n{below}"
+
+
 def doctor() -> None:
     """Say what this machine has, what is missing, and what to do about it.
 
@@ -106,7 +119,7 @@ def doctor() -> None:
     width = max(len(check.name) for check in checks)
     for check in checks:
         mark = "ok" if check.ready else ("MISSING" if check.needed else "absent")
-        print(f"  {check.name:<{width}}  {mark:<7}  {check.found}")
+        print(_line(f"  {check.name:<{width}}  {mark:<7}  ", check.found))
     missing = [check.name for check in checks if check.needed and not check.ready]
     if missing:
         print(f"missing: {', '.join(missing)}")
