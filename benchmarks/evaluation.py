@@ -26,7 +26,6 @@ import gradtruce
 from benchmarks.labeler import phantom_studies
 from gradtruce.data.observations import OBSERVATIONS, POSITIVE
 from gradtruce.data.phantom.facts import StudyFacts
-from gradtruce.evaluation.assembly import COMPARED
 from gradtruce.evaluation.baselines import baseline_predictions
 from gradtruce.evaluation.comparison import compare_all
 from gradtruce.evaluation.evaluate import evaluate, plan, score
@@ -40,6 +39,7 @@ from gradtruce.evaluation.labelers.rules import RulesLabeler
 from gradtruce.evaluation.nlg.java import find_java
 from gradtruce.evaluation.nlg.meteor import Meteor
 from gradtruce.evaluation.predictions import Prediction
+from gradtruce.evaluation.request import COMPARED
 from gradtruce.evaluation.training_texts import TrainingTexts
 
 MIMIC_CXR_TEST = 3858
