@@ -31,6 +31,8 @@ def only(findings: Findings) -> Statement:
         ("The heart is markedly enlarged.", (), (), (3,)),
         ("Biapical pleural thickening.", ("left", "right"), ("upper",), ()),
         ("The left lung is clear, with consolidation on the right.", ("right",), (), ()),
+        ("Right base opacity, left base is clear.", ("right",), ("lower",), ()),
+        ("The left lung clear, right basilar opacity.", ("right",), ("lower",), ()),
     ],
 )
 def test_attributes_are_read(
@@ -68,6 +70,8 @@ def test_a_side_belongs_to_its_own_finding(
         ("The left effusion has increased since the prior study.", "increased"),
         ("Improving left effusion.", "decreased"),
         ("No significant change in left effusion.", "unchanged"),
+        ("The left effusion is not improved.", "unchanged"),
+        ("Right effusion, larger than on the left.", None),
         ("The left effusion is again seen.", "unchanged"),
         ("Compared to the prior study, there is a left effusion.", "compared"),
         ("Left effusion. No prior studies.", None),
