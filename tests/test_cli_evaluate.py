@@ -167,8 +167,9 @@ def test_graphs_from_files_are_matched(tmp_path: Path) -> None:
 
 
 def test_training_reports_bring_four_baselines_into_every_table(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
     path, table = predictions(tmp_path), tmp_path / "t.md"
     content = evaluated(path, "--training", training(tmp_path), "--table", table)
     names = {"all_normal", "most_frequent", "nearest_training", "random_training"}
