@@ -43,7 +43,7 @@ def systems(first: Sequence[int], second: Sequence[int]) -> list[list[Prediction
 
 
 def test_a_system_does_not_differ_from_itself(labeler: Labeler, make_predictions: Make) -> None:
-    predictions = make_predictions(9)
+    predictions = make_predictions(24)
     names = ["nlg.bleu_4", "nlg.cider", "classification.macro_auc", SELECTION]
     found = compare(predictions, predictions[::-1], standard_families(labeler), names)
     assert list(found) == names

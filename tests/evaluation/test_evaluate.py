@@ -72,10 +72,11 @@ def test_findings_of_some_studies_are_not_scored(labeler: Labeler) -> None:
     assert not group.scores
 
 
-def test_labels_that_are_all_missing_are_still_labels(labeler: Labeler) -> None:
+def test_labels_that_are_all_missing_give_no_score(labeler: Labeler) -> None:
     prediction = Prediction("s1", "edema .", "edema .", {"Edema": 0.5}, {}, "hospital")
     metrics = evaluate([prediction], standard_families(labeler))
-    assert metrics["clinical.micro_13.uncertain_negative.f1"].value == 0
+    assert "all labels" in metrics.groups["clinical"].reason
+    assert not metrics.groups["clinical"].scores
     assert "both a label and a probability" in metrics.groups["classification"].reason
 
 

@@ -247,7 +247,15 @@ def _baselines(
         DegenerateOutput(training),
     ]
     return {
-        name: evaluate(texts, families, resamples=request.resamples, seed=request.seed).flat()
+        name: {
+            key: each
+            for key, each in evaluate(
+                texts, families, resamples=request.resamples, seed=request.seed
+            )
+            .flat()
+            .items()
+            if each.value is not None  # such as METEOR, which would start Java for each writer
+        }
         for name, texts in written.items()
     }
 

@@ -8,7 +8,7 @@ approximate randomisation (Noreen 1989) swaps the two systems' reports of half o
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import Final, final
 
 import numpy as np
 from jaxtyping import Float
@@ -17,6 +17,9 @@ from gradtruce.evaluation.evaluate import check
 from gradtruce.evaluation.family import Family, Plan
 from gradtruce.evaluation.predictions import Prediction
 from gradtruce.evaluation.significance import CELLS_AT_ONCE, LEVEL, Score, draws, interval
+
+FEWEST: Final = 20
+"""Studies from which on a bootstrap gives a p."""
 
 Values = Float[np.ndarray, " draws"]
 
@@ -28,7 +31,8 @@ class Difference:
 
     Attributes:
         score: First − second with its paired bootstrap interval, or why there is none.
-        p_bootstrap: Two-sided p by the share of draws on the other side of 0.
+        p_bootstrap: Two-sided p by the share of draws on the other side of 0; none of fewer than
+            `FEWEST` studies, whose draws say too little of others.
         p_randomisation: Two-sided p by approximate randomisation.
     """
 
@@ -241,7 +245,7 @@ def _test(plan: Plan, studies: int, *, resamples: int, seed: int) -> dict[str, D
         else:
             differences[key] = Difference(
                 Score(value, *interval(drawn[key])),
-                _two_sided(drawn[key]),
+                _two_sided(drawn[key]) if studies >= FEWEST else None,
                 _at_least(np.abs(swapped[key]), abs(value)),
             )
     return differences

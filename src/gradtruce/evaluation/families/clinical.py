@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final, final
 
+import numpy as np
+
 from gradtruce.data.observations import OBSERVATIONS
 from gradtruce.evaluation.clinical import ClinicalScores
 from gradtruce.evaluation.families.readings import (
@@ -47,7 +49,11 @@ class Clinical(Family):
 
     def plan(self, predictions: Sequence[Prediction]) -> Plan:
         """Return the scores, and labels of both sides for each report."""
-        right = given_labels(predictions) or reference_reading(predictions, self._labeler)
+        given = given_labels(predictions)
+        if given is not None and np.isnan(given.states).all():
+            protocol = replace(card(predictions, COMPARES), reference_labels=given.source)
+            return Plan(protocol, reason="all labels that come with the predictions are missing")
+        right = given or reference_reading(predictions, self._labeler)
         return _agreement(predictions, right, generated_reading(predictions, self._labeler))
 
 
