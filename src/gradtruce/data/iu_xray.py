@@ -8,7 +8,8 @@ from typing import final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from gradtruce.data.images import SHORT_SIDE, read_grey
+from gradtruce.data.images.film import SHORT_SIDE
+from gradtruce.data.images.read import read_grey
 from gradtruce.data.iu_xray_files import ImageFiles, ImageKey, image_key, read_projections
 from gradtruce.data.label_file import LabelFile
 from gradtruce.data.observations import LabelState

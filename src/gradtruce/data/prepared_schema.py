@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from gradtruce.data.images import decode_png, encode_png
+from gradtruce.data.images.png import decode_png, encode_png
 from gradtruce.data.observations import OBSERVATIONS
 from gradtruce.data.study import SPLITS, Finding, Region, Study, View
 
