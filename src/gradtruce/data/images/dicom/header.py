@@ -30,7 +30,6 @@ VoiFunction = Literal["LINEAR", "LINEAR_EXACT", "SIGMOID"]
 
 _RADIOGRAPHS = {"", "CR", "DX", "RG", "RF", "OT", "SC"}
 _REQUIRED = ("Rows", "Columns", "BitsAllocated", "PhotometricInterpretation")
-_DAMAGED = "damaged DICOM header; replace it or leave it out"
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,18 +94,13 @@ def read_header(dataset: "Dataset") -> Header:
         UnfitImageError: If a field that is needed lacks or is damaged, or if this is no single
             grey radiograph of at most 16 bits.
     """
-    _refuse_other_objects(dataset)
-    return guarded(lambda: _header(dataset), _DAMAGED)
+    return guarded(lambda: _header(dataset), "damaged DICOM header; replace it or leave it out")
 
 
 def _refuse_other_objects(dataset: "Dataset") -> None:
-    modality, intent = (
-        guarded(lambda name=name: _text(dataset, name), _DAMAGED)  # type: ignore[misc]
-        for name in ("Modality", "PresentationIntentType")
-    )
-    if modality not in _RADIOGRAPHS:
+    if _text(dataset, "Modality") not in _RADIOGRAPHS:
         raise UnfitImageError("its Modality is not that of a radiograph (CR, DX); leave it out")
-    if intent == "FOR PROCESSING":
+    if _text(dataset, "PresentationIntentType") == "FOR PROCESSING":
         raise UnfitImageError(
             "raw detector values (Presentation Intent Type FOR PROCESSING), not an image to look "
             "at; use the FOR PRESENTATION image of that view"
@@ -119,6 +113,7 @@ def _refuse_other_objects(dataset: "Dataset") -> None:
 
 
 def _header(dataset: "Dataset") -> Header:
+    _refuse_other_objects(dataset)
     rows, columns = int(dataset.Rows), int(dataset.Columns)
     refuse_bomb(columns, rows)
     if int(dataset.get("NumberOfFrames") or 1) > 1:

@@ -7,6 +7,7 @@ from jaxtyping import Int32
 
 from gradtruce.data.images.dicom.codestream import codestream_of
 from gradtruce.data.images.dicom.header import Header
+from gradtruce.data.images.dicom.jpeg_plugin import register
 from gradtruce.data.images.dicom.quiet import guarded
 from gradtruce.data.images.film import UnfitImageError
 
@@ -14,20 +15,20 @@ if TYPE_CHECKING:
     from pydicom import Dataset
     from pydicom.pixels.decoders.base import Decoder
 
-_JPEG_2000 = ("pylibjpeg", "gdcm")
-_PLUGINS = {  # transfer syntax → decoders in the order of trust
+_PLUGINS = {  # GDCM and pylibjpeg-rle are left out: damage makes them end the process
+    # transfer syntax → decoders in the order of trust
     "1.2.840.10008.1.2.4.50": ("pillow",),  # JPEG baseline
-    "1.2.840.10008.1.2.4.51": ("pylibjpeg", "pillow"),  # JPEG extended
-    "1.2.840.10008.1.2.4.57": ("gdcm", "pylibjpeg"),  # JPEG lossless
-    "1.2.840.10008.1.2.4.70": ("gdcm", "pylibjpeg"),  # JPEG lossless, first-order
+    "1.2.840.10008.1.2.4.51": ("imagecodecs", "pylibjpeg"),  # JPEG extended
+    "1.2.840.10008.1.2.4.57": ("imagecodecs", "pylibjpeg"),  # JPEG lossless
+    "1.2.840.10008.1.2.4.70": ("imagecodecs", "pylibjpeg"),  # JPEG lossless, first-order
     "1.2.840.10008.1.2.4.80": ("pyjpegls", "pylibjpeg"),  # JPEG-LS lossless
     "1.2.840.10008.1.2.4.81": ("pyjpegls", "pylibjpeg"),  # JPEG-LS near-lossless
-    "1.2.840.10008.1.2.4.90": _JPEG_2000,  # JPEG 2000 lossless
-    "1.2.840.10008.1.2.4.91": _JPEG_2000,  # JPEG 2000
+    "1.2.840.10008.1.2.4.90": ("pylibjpeg",),  # JPEG 2000 lossless
+    "1.2.840.10008.1.2.4.91": ("pylibjpeg",),  # JPEG 2000
     "1.2.840.10008.1.2.4.201": ("pylibjpeg",),  # high-throughput JPEG 2000
     "1.2.840.10008.1.2.4.202": ("pylibjpeg",),
     "1.2.840.10008.1.2.4.203": ("pylibjpeg",),
-    "1.2.840.10008.1.2.5": ("pylibjpeg", "pydicom"),  # RLE
+    "1.2.840.10008.1.2.5": ("pydicom",),  # RLE
 }
 _RLE = "1.2.840.10008.1.2.5"
 _LOSSY = {f"1.2.840.10008.1.2.4.{last}" for last in ("50", "51", "81", "91", "203")}
@@ -89,6 +90,7 @@ def _decoder(syntax: str) -> "tuple[str, Decoder]":
         lambda: get_decoder(UID(syntax)),
         "its transfer syntax is none for a still image; export it as PNG",
     )
+    register(decoder)
     if not UID(syntax).is_encapsulated:
         return "", decoder
     for plugin in _PLUGINS.get(syntax, ()):
