@@ -17,6 +17,7 @@ _LATERAL = {
 _AXES = {"R": 0, "L": 0, "A": 1, "P": 1, "H": 2, "F": 2}
 
 Grey = UInt8[np.ndarray, "height width"]
+Upright = UInt8[np.ndarray, "upright_height upright_width"]
 
 
 def position_of(
@@ -43,7 +44,7 @@ def position_of(
     return "frontal" if axes == (0, 2) else "lateral" if axes == (1, 2) else "unknown"
 
 
-def upright(pixels: Grey, orientation: tuple[str, ...]) -> tuple[Grey, tuple[str, ...]]:
+def upright(pixels: Grey, orientation: tuple[str, ...]) -> tuple[Upright, tuple[str, ...]]:
     """Return the image with the head up and, in a frontal view, the patient's left at the right.
 
     Patient Orientation describes the pixels as they lie in the file, after any flip that the
