@@ -126,7 +126,7 @@ def test_the_any_case_rule_reads_a_usual_report_alike():
     [
         ("IMPRESSOIN", "impression"),
         ("FINDNGS", "findings"),
-        ("COMPARISION", "comparison"),
+        ("COMPARSON", "comparison"),
         ("NDICATION", "indication"),
         ("CT  FINDINGS", "findings"),
         ("FRONTAL AND LATERAL", "findings"),
