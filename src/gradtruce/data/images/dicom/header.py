@@ -1,5 +1,7 @@
 """Read the few header fields that an image needs; no other field is looked at."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast
@@ -87,7 +89,7 @@ class Header:
     was_lossy: bool
 
 
-def read_header(dataset: "Dataset") -> Header:
+def read_header(dataset: Dataset) -> Header:
     """Return the checked header fields of a data set that was read with `FIELDS` alone.
 
     Raises:
@@ -97,7 +99,7 @@ def read_header(dataset: "Dataset") -> Header:
     return guarded(lambda: _header(dataset), "damaged DICOM header; replace it or leave it out")
 
 
-def _refuse_other_objects(dataset: "Dataset") -> None:
+def _refuse_other_objects(dataset: Dataset) -> None:
     if _text(dataset, "Modality") not in _RADIOGRAPHS:
         raise UnfitImageError("its Modality is not that of a radiograph (CR, DX); leave it out")
     if _text(dataset, "PresentationIntentType") == "FOR PROCESSING":
@@ -112,7 +114,7 @@ def _refuse_other_objects(dataset: "Dataset") -> None:
             raise UnfitImageError(f"its DICOM header lacks {name}; replace it or leave it out")
 
 
-def _header(dataset: "Dataset") -> Header:
+def _header(dataset: Dataset) -> Header:
     _refuse_other_objects(dataset)
     rows, columns = int(dataset.Rows), int(dataset.Columns)
     refuse_bomb(columns, rows)
@@ -151,7 +153,7 @@ def _header(dataset: "Dataset") -> Header:
     )
 
 
-def _bits(dataset: "Dataset") -> int:
+def _bits(dataset: Dataset) -> int:
     allocated = int(dataset.BitsAllocated)
     stored = int(dataset.get("BitsStored") or allocated)
     high = dataset.get("HighBit")
@@ -162,7 +164,7 @@ def _bits(dataset: "Dataset") -> int:
     return stored
 
 
-def _values(dataset: "Dataset", name: str) -> Sequence[object]:
+def _values(dataset: Dataset, name: str) -> Sequence[object]:
     value = dataset.get(name)
     if value is None or value == "":
         return ()
@@ -170,23 +172,23 @@ def _values(dataset: "Dataset", name: str) -> Sequence[object]:
     return (value,) if is_one else value
 
 
-def _text(dataset: "Dataset", name: str) -> str:
+def _text(dataset: Dataset, name: str) -> str:
     values = _values(dataset, name)
     return str(values[0]).strip().upper() if values else ""
 
 
-def _numbers(dataset: "Dataset", name: str) -> list[float]:
+def _numbers(dataset: Dataset, name: str) -> list[float]:
     return [float(str(value)) for value in _values(dataset, name)]
 
 
-def _number(dataset: "Dataset", name: str, absent: float) -> float:
+def _number(dataset: Dataset, name: str, absent: float) -> float:
     numbers = _numbers(dataset, name)
     if numbers and not np.isfinite(numbers[0]):
         raise UnfitImageError(f"its {name} is not finite; replace it or leave it out")
     return numbers[0] if numbers else absent
 
 
-def _tallness(dataset: "Dataset") -> float:
+def _tallness(dataset: Dataset) -> float:
     """Return the height of a pixel through its width, within 1/4 to 4."""
     for name in ("PixelSpacing", "ImagerPixelSpacing", "PixelAspectRatio"):
         numbers = _numbers(dataset, name)
@@ -198,7 +200,7 @@ def _tallness(dataset: "Dataset") -> float:
     return 1.0
 
 
-def _padding(dataset: "Dataset", *, is_signed: bool) -> tuple[int, int] | None:
+def _padding(dataset: Dataset, *, is_signed: bool) -> tuple[int, int] | None:
     ends = [
         int(str(values[0]))
         for name in ("PixelPaddingValue", "PixelPaddingRangeLimit")
@@ -210,7 +212,7 @@ def _padding(dataset: "Dataset", *, is_signed: bool) -> tuple[int, int] | None:
     return min(wrapped), max(wrapped)
 
 
-def _tables(dataset: "Dataset", name: str) -> Iterator[LookupTable]:
+def _tables(dataset: Dataset, name: str) -> Iterator[LookupTable]:
     order = ">" if dataset.original_encoding[1] is False else "<"
     for item in dataset.get(name) or ():
         count, first, _ = (int(value) for value in item.LUTDescriptor)

@@ -5,6 +5,8 @@ frame, and pylibjpeg-libjpeg is under the GPL. libjpeg-turbo, as imagecodecs (BS
 decodes lossless JPEG of 2 to 16 bits and extended JPEG of 12, and reports damage as an error.
 """
 
+from __future__ import annotations
+
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -32,13 +34,13 @@ def is_available(uid: str) -> bool:
     return uid in DECODER_DEPENDENCIES and find_spec("imagecodecs") is not None
 
 
-def register(decoder: "Decoder") -> None:
+def register(decoder: Decoder) -> None:
     """Make the plug-in known to a decoder of pydicom, once."""
     if is_available(decoder.UID) and NAME not in decoder.available_plugins:
         decoder.add_plugin(NAME, (__name__, "decode_frame"))
 
 
-def decode_frame(source: bytes, runner: "DecodeRunner") -> bytes:
+def decode_frame(source: bytes, runner: DecodeRunner) -> bytes:
     """Return the samples of a frame as pydicom lays them out."""
     import imagecodecs  # noqa: PLC0415 - an extra
 

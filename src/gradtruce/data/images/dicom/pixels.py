@@ -1,5 +1,7 @@
 """Decode the stored values of a DICOM image: one decoder a transfer syntax, in a fixed order."""
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,7 +41,7 @@ _TINGE = 16  # JPEG rounds colour; more than that between the channels is no gre
 Stored = Int32[np.ndarray, "height width"]
 
 
-def stored_values(dataset: "Dataset", header: Header) -> tuple[Stored, bool]:
+def stored_values(dataset: Dataset, header: Header) -> tuple[Stored, bool]:
     """Return the stored values, and whether the transfer syntax loses anything.
 
     A colour image is taken only if it is grey in truth; its luminance is returned.
@@ -65,7 +67,7 @@ def stored_values(dataset: "Dataset", header: Header) -> tuple[Stored, bool]:
     return (_grey_of(values) if colours == 3 else values).astype(np.int32), syntax in _LOSSY
 
 
-def _transfer_syntax(dataset: "Dataset") -> str:
+def _transfer_syntax(dataset: Dataset) -> str:
     """Return the UID as the file has it, or for uncompressed data as the file was parsed."""
     meta = getattr(dataset, "file_meta", None)
     named = guarded(lambda: str(meta.get("TransferSyntaxUID") or "") if meta else "", "damaged")
@@ -81,7 +83,7 @@ def _transfer_syntax(dataset: "Dataset") -> str:
     return "1.2.840.10008.1.2.1" if is_little else "1.2.840.10008.1.2.2"
 
 
-def _decoder(syntax: str) -> "tuple[str, Decoder]":
+def _decoder(syntax: str) -> tuple[str, Decoder]:
     """Return the first decoder that is installed; "" stands for uncompressed data."""
     from pydicom.pixels.decoders.base import get_decoder  # noqa: PLC0415 - an extra
     from pydicom.uid import UID  # noqa: PLC0415 - an extra
@@ -102,7 +104,7 @@ def _decoder(syntax: str) -> "tuple[str, Decoder]":
     )
 
 
-def _check_frame(dataset: "Dataset", header: Header, colours: int, *, is_rle: bool) -> None:
+def _check_frame(dataset: Dataset, header: Header, colours: int, *, is_rle: bool) -> None:
     """Raise where the compressed frame is not what the header claims: decoders trust it."""
     from pydicom.encaps import get_frame  # noqa: PLC0415 - an extra
 

@@ -1,5 +1,7 @@
 """Read a DICOM radiograph as 8-bit grey, and of its header only what the image needs."""
 
+from __future__ import annotations
+
 import io
 from typing import TYPE_CHECKING
 
@@ -42,7 +44,7 @@ def read_dicom(content: bytes, short_side: int, notes: tuple[str, ...] = ()) -> 
     )
 
 
-def _parse(content: bytes) -> "Dataset":
+def _parse(content: bytes) -> Dataset:
     """Return the allow-listed elements; pydicom skips the others without keeping them."""
     try:
         import pydicom  # noqa: PLC0415 - an extra
