@@ -7,7 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.data.images.dicom_files import (
+pydicom = pytest.importorskip("pydicom")
+
+from gradtruce.data.images.dicom.codestream import codestream_of  # noqa: E402
+from gradtruce.data.images.film import MAX_BYTES  # noqa: E402
+from gradtruce.data.images.read import read_film  # noqa: E402
+from tests.data.images.dicom_files import (  # noqa: E402
     ENCODED,
     NATIVE,
     DeflatedExplicitVRLittleEndian,
@@ -22,13 +27,6 @@ from tests.data.images.dicom_files import (
     radiograph,
     written,
 )
-
-import pydicom  # isort: skip - after the skip
-from pydicom.sequence import Sequence  # isort: skip
-
-from gradtruce.data.images.dicom.codestream import codestream_of
-from gradtruce.data.images.film import MAX_BYTES
-from gradtruce.data.images.read import read_film
 
 WINDOW = {"WindowCenter": 2000, "WindowWidth": 3000}
 
@@ -124,7 +122,7 @@ def lut_item(first, values, bits, vr="US"):
 @pytest.mark.parametrize("vr", ["US", "OW"])
 def test_a_voi_lut_counts_before_a_window(read, vr):
     curve = np.rint(1023 * np.sqrt(np.arange(4000) / 3999)).astype(int)
-    sequence = Sequence([lut_item(50, curve, 10, vr), lut_item(0, [0, 1], 10)])
+    sequence = pydicom.Sequence([lut_item(50, curve, 10, vr), lut_item(0, [0, 1], 10)])
     film = read(dicom_bytes(radiograph(), VOILUTSequence=sequence, **WINDOW))
     expected = curve[np.clip(radiograph().astype(int) - 50, 0, 3999)]
     np.testing.assert_array_equal(film.pixels, np.rint(expected / 1023 * 255))
@@ -133,7 +131,7 @@ def test_a_voi_lut_counts_before_a_window(read, vr):
 
 def test_a_modality_lut_replaces_the_rescale(read):
     curve = np.arange(4096)[::-1]
-    sequence = Sequence([lut_item(0, curve, 12)])
+    sequence = pydicom.Sequence([lut_item(0, curve, 12)])
     film = read(dicom_bytes(radiograph(), ModalityLUTSequence=sequence, **WINDOW))
     np.testing.assert_array_equal(film.pixels, windowed(4095 - radiograph(), 2000, 3000))
 
@@ -259,7 +257,7 @@ def test_a_flip_of_the_field_of_view_is_not_undone(read):
 def view_code(code):
     item = pydicom.Dataset()
     item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = code, "SCT", "a view"
-    return Sequence([item])
+    return pydicom.Sequence([item])
 
 
 @pytest.mark.parametrize(

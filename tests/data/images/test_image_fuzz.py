@@ -37,6 +37,7 @@ def raster_seeds(folder):
 
 
 def dicom_seeds():
+    pytest.importorskip("pydicom")
     files = pytest.importorskip("tests.data.images.dicom_files")
     syntaxes = (*files.NATIVE, files.DeflatedExplicitVRLittleEndian, *files.ENCODED)
     return {
@@ -123,10 +124,12 @@ STARTS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0", bytes(128) + b"DICM", b"\x0
 @given(start=st.sampled_from(STARTS), rest=st.binary(max_size=400))
 @settings(max_examples=200, deadline=None)
 def test_any_bytes_at_all(tmp_path_factory, start, rest):
+    pytest.importorskip("pydicom")
     check(tmp_path_factory.getbasetemp() / "any", start + rest + b"\0")
 
 
 def test_sequences_nested_a_thousand_deep_are_an_error_and_no_crash(tmp_path):
+    pytest.importorskip("pydicom")
     files = pytest.importorskip("tests.data.images.dicom_files")
     content = files.dicom_bytes(files.radiograph(8), 8)
     sequence = b"\x40\0\x75\x02SQ\0\0\xff\xff\xff\xff\xfe\xff\0\xe0\xff\xff\xff\xff"

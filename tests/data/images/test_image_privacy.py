@@ -7,7 +7,12 @@ import warnings
 
 import pytest
 
-from tests.data.images.dicom_files import (
+pydicom = pytest.importorskip("pydicom")
+
+from gradtruce.data.images.dicom.header import FIELDS  # noqa: E402
+from gradtruce.data.images.read import read_film  # noqa: E402
+from gradtruce.data.images.view_bytes import encode_view  # noqa: E402
+from tests.data.images.dicom_files import (  # noqa: E402
     ENCODED,
     IDENTITY,
     ExplicitVRLittleEndian,
@@ -17,12 +22,6 @@ from tests.data.images.dicom_files import (
     radiograph,
     written,
 )
-
-import pydicom  # isort: skip - after the skip
-
-from gradtruce.data.images.dicom.header import FIELDS
-from gradtruce.data.images.read import read_film
-from gradtruce.data.images.view_bytes import encode_view
 
 WORDS = {
     part.lower()
