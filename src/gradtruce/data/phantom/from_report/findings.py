@@ -31,8 +31,7 @@ class PlannedFinding:
         finding: As the phantom draws it, without regions.
         origin: Who says that it is there.
         attributes: For each of "kind", "side", "zone", "severity" and "size" that the finding has:
-            known from the report, drawn at random whatever the report says, or fixed by the kind
-            or a rule, such as that a finding which is only possible is mild.
+            where it comes from. A finding that is only possible is mild by rule, so "fixed".
     """
 
     finding: Finding

@@ -13,7 +13,9 @@ from gradtruce.data.phantom.kinds import SIDES, Kind
 Stream = Callable[..., np.random.Generator]
 """Gives random numbers of their own to every sequence of words."""
 
-How = Literal["known", "drawn", "fixed"]
+How = Literal["known", "drawn", "fixed", "not as reported"]
+"""From the report; drawn at random whatever the report says; fixed by the kind or by a rule; or the
+report names a place where the phantom can't draw the kind, and another one is drawn."""
 
 _AIRSPACE: Final = frozenset({"hazy opacity", "consolidation", "pneumonia"})
 _USUAL_SIDE: Final = {"central venous catheter": "right", "pacemaker": "left"}
@@ -25,7 +27,7 @@ _BILATERAL: Final = 0.15
 @final
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Side and zone, and where each comes from: known, drawn at random, or fixed by the kind."""
+    """Side and zone, and where each comes from."""
 
     side: str | None
     zone: str | None
@@ -86,7 +88,7 @@ def _sides(
     if not kind.sides:
         return (None,), "fixed"
     if len(kind.sides) == 1:
-        return kind.sides, "fixed"
+        return kind.sides, "fixed" if side in (None, *kind.sides) else "not as reported"
     if side in kind.sides:
         return (side,), "known"
     if side == "bilateral":
@@ -113,9 +115,13 @@ def _zones(
 ) -> tuple[tuple[str | None, ...], How]:
     if not kind.zones:
         return (None,), "fixed"
-    if len(kind.zones) == 1:
-        return kind.zones, "fixed"
     known = tuple(zone for zone in zones if zone in kind.zones)
+    if zones and not known:
+        how: How = "not as reported"
+    else:
+        how = "fixed" if len(kind.zones) == 1 else "drawn"
+    if len(kind.zones) == 1:
+        return kind.zones, how
     if known:
         return known, "known"
-    return (str(stream("zone", name).choice(kind.zones)),), "drawn"
+    return (str(stream("zone", name).choice(kind.zones)),), how
