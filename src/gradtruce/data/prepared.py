@@ -1,6 +1,6 @@
 """Open a prepared data set: memory-mapped Arrow shards, one row a study."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import final, overload
@@ -8,6 +8,7 @@ from typing import final, overload
 import datasets
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from jaxtyping import Float
 
 from gradtruce.data.prepared_manifest import Manifest
@@ -60,6 +61,11 @@ class PreparedSplit(Sequence[Study]):
         return tuple(self._column("id").to_pylist())
 
     @cached_property
+    def patients(self) -> tuple[str, ...]:
+        """Patient of every study, in order."""
+        return tuple(self._column("patient").to_pylist())
+
+    @cached_property
     def reports(self) -> tuple[str, ...]:
         """Reports as the source has them, in order."""
         return tuple(self._column("report").to_pylist())
@@ -67,20 +73,33 @@ class PreparedSplit(Sequence[Study]):
     @cached_property
     def view_positions(self) -> tuple[tuple[str, ...], ...]:
         """Positions of the views of every study, in order."""
-        column = pa.chunked_array(
-            [
-                pa.ListArray.from_arrays(c.offsets, c.values.field("position"))
-                for c in self._column("views").chunks
-            ],
-            pa.list_(pa.string()),
-        )
+        column = self._of_views("position", pa.string())
         return tuple(tuple(positions) for positions in column.to_pylist())
+
+    @cached_property
+    def view_flags(self) -> Mapping[str, int]:
+        """How many views have text burned in, may have, and were compressed with loss."""
+        burned_in = pc.list_flatten(self._of_views("burned_in", pa.bool_()))
+        is_lossy = pc.list_flatten(self._of_views("is_lossy", pa.bool_()))
+        return {
+            "burned_in": pc.sum(burned_in).as_py() or 0,
+            "burned_in_unknown": burned_in.null_count,
+            "is_lossy": pc.sum(is_lossy).as_py() or 0,
+        }
 
     @cached_property
     def labels(self) -> Float[np.ndarray, "studies observations"]:
         """State of each of the 14 observations: 1, 0, -1 (uncertain), NaN (missing)."""
         columns = self._column("labels").flatten()
         return np.stack([np.asarray(c.to_numpy(), dtype=np.float32) for c in columns], axis=1)
+
+    def _of_views(self, field: str, kind: pa.DataType) -> pa.ChunkedArray:
+        """Return one field of all views, a list a study."""
+        lists = [
+            pa.ListArray.from_arrays(chunk.offsets, chunk.values.field(field))
+            for chunk in self._column("views").chunks
+        ]
+        return pa.chunked_array(lists, pa.list_(kind))
 
     def _column(self, name: str) -> pa.ChunkedArray:
         return self.rows.data.column(name)

@@ -121,6 +121,11 @@ class Problem:
     reason: str
     action: Action = "study skipped"
 
+    def __post_init__(self) -> None:
+        for name in ("id", "file", "kind", "reason"):  # file names and broken text may be anything
+            text = getattr(self, name).encode("utf-8", "backslashreplace").decode()
+            object.__setattr__(self, name, " ".join(text.split()) if name == "reason" else text)
+
     def message(self) -> str:
         """Return the problem as an error says it.
 

@@ -1,0 +1,225 @@
+"""Make a prepared set of a source: in parallel, resumable, all of it at the end or nothing."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, final
+
+from gradtruce.data.card_page import write_cards
+from gradtruce.data.prepared import PreparedDataset
+from gradtruce.data.prepared_manifest import MANIFEST, Manifest, current_versions
+from gradtruce.data.preparing.building import ProblemError, ShardBuilder
+from gradtruce.data.preparing.disk import file_sha256, write_whole
+from gradtruce.data.preparing.plan import OnError, Plan, make_plan, most_frequent
+from gradtruce.data.preparing.problems import PROBLEMS, count_kinds, problems_table
+from gradtruce.data.preparing.shards import ShardSummary
+from gradtruce.data.preparing.summing import manifest_of, studies_of
+from gradtruce.data.preparing.work_folder import WorkFolder, differences
+from gradtruce.data.preparing.workers import available_cores, build_all
+from gradtruce.data.sources.base import Problem, Settings, Source
+
+Progress = Callable[[int, int], None]
+"""Called with how many studies are done and how many there are; time left follows from it."""
+
+_IDENTITY: Final = ("fingerprint", "plan_sha256", "settings")
+
+
+def prepare(
+    source: Source,
+    folder: str | Path,
+    *,
+    settings: Settings | None = None,
+    workers: int | None = 1,
+    on_error: OnError = "stop",
+    pictures: bool = True,
+    shard_rows: int | None = None,
+    progress: Progress | None = None,
+    say: Callable[[str], None] | None = None,
+) -> Manifest:
+    """Write the prepared set of a source and return its manifest.
+
+    Everything is written into a hidden folder beside the target and renamed at the end. After a
+    crash, an interrupt or a full disk the same call goes on: finished shards are checked by their
+    hash and kept. The same source, settings and versions give the same bytes, whatever the number
+    of workers and however often it was interrupted. Called again on a finished set it does nothing.
+
+    Args:
+        source: What to prepare.
+        folder: The prepared data set.
+        settings: How views are kept; 256 pixels, lossless, unless given.
+        workers: Processes; `None` takes all cores, 1 stays in this process.
+        on_error: "stop" raises the first problem; "skip" leaves the study or view out and lists
+            it in `problems.csv`.
+        pictures: Whether `card.html` shows example images.
+        shard_rows: Most studies in a shard file; chosen by the number of studies unless given.
+        progress: Called after every study, or several times a second.
+        say: Called with what is worth telling, such as that the set is up to date.
+
+    Raises:
+        FileExistsError: If `folder` or the work folder holds something else, or another process
+            prepares it.
+        FileNotFoundError: If the source is not there.
+        ValueError: If a patient is in two splits, a split is empty, or (with "stop") on a problem.
+        OSError: If the set can't be written.
+        ChildProcessError: If a worker process died.
+    """
+    if workers is not None and workers < 1:
+        raise ValueError(f"workers must be at least 1, got {workers}")
+    target = Path(os.path.abspath(folder))  # noqa: PTH100 # resolve() would follow links
+    asked = settings or Settings()
+    _refuse_foreign(target)
+    plan = make_plan(source.records(), on_error=on_error, shard_rows=shard_rows)
+    run = _Run(source, asked, plan, on_error, pictures, target, say or (lambda _: None))
+    if target.exists():
+        run.work.clear_rest()
+        return run.up_to_date()
+    with _naming(run.work), run.work.held():
+        run.work.claim(run.identity())
+        summaries = run.build(
+            workers or available_cores(), progress or (lambda _done, _total: None)
+        )
+        return run.finish(summaries)
+
+
+@final
+class _Run:
+    """One call of `prepare`, once its arguments have been checked."""
+
+    def __init__(
+        self,
+        source: Source,
+        settings: Settings,
+        plan: Plan,
+        on_error: OnError,
+        pictures: bool,
+        target: Path,
+        say: Callable[[str], None],
+    ) -> None:
+        self.source, self.settings, self.plan = source, settings, plan
+        self.target, self.work = target, WorkFolder(target)
+        self._on_error, self._pictures, self._say = on_error, pictures, say
+
+    def identity(self) -> dict[str, Any]:
+        """Return all that decides the set."""
+        return {
+            "name": self.source.name,
+            "fingerprint": self.source.fingerprint(),
+            "plan_sha256": self.plan.sha256,
+            "settings": _as_json(self.settings),
+            "versions": current_versions(),
+        }
+
+    def up_to_date(self) -> Manifest:
+        """Return the manifest of the set that is there, if it is the one asked for."""
+        there = Manifest.read(self.target)
+        begun = {name: getattr(there, name) for name in ("name", *_IDENTITY)}
+        differing = differences(begun, {name: self.identity()[name] for name in begun})
+        if differing:
+            raise FileExistsError(
+                f"{self.target} exists; remove it or give another folder: it holds another set "
+                f"({differing})"
+            )
+        self._say(f"{self.target} is up to date")
+        return there
+
+    def build(self, workers: int, progress: Progress) -> list[ShardSummary]:
+        """Build all shards that are not there yet."""
+        builder = ShardBuilder(
+            self.source,
+            self.settings,
+            self._on_error,
+            self.work.set_folder,
+            self.work.finished_folder,
+        )
+        finished = self.work.finished()
+        if finished:
+            self._say(
+                f"going on: {finished:,} of {len(self.plan.shards):,} shards were finished before"
+            )
+        total, done = self.plan.studies, 0
+        progress(0, total)
+
+        def tell(studies: int) -> None:
+            nonlocal done
+            done += studies
+            progress(done, total)
+
+        return build_all(builder, self.plan.shards, workers, tell)
+
+    def finish(self, summaries: Sequence[ShardSummary]) -> Manifest:
+        """Write what stands beside the shards and give the set its name."""
+        problems = (*self.plan.problems, *(p for s in summaries for p in s.problems))
+        for split, count in studies_of(summaries).items():
+            if not count:
+                raise ProblemError(
+                    f"split {split!r}: nothing of its studies could be used"
+                    f"{most_frequent(problems)}"
+                )
+        folder = self.work.set_folder
+        write_whole(folder / PROBLEMS, problems_table(problems))
+        manifest = self._manifest(summaries, problems)
+        manifest.write(folder)
+        write_cards(PreparedDataset.open(folder), pictures=self._pictures)
+        self.work.publish()
+        if problems:
+            self._say(f"{len(problems):,} problems are listed in {self.target / PROBLEMS}")
+        return manifest
+
+    def _manifest(self, summaries: Sequence[ShardSummary], problems: Sequence[Problem]) -> Manifest:
+        source, identity = self.source, self.identity()
+        return manifest_of(
+            summaries,
+            name=source.name,
+            source=source.description,
+            is_synthetic=source.is_synthetic,
+            parameters=dict(source.parameters),
+            notes=dict(source.notes()),
+            licence=source.licence,
+            problems=count_kinds(problems),
+            tables={PROBLEMS: file_sha256(self.work.set_folder / PROBLEMS)},
+            **{name: identity[name] for name in _IDENTITY},
+        )
+
+
+def _refuse_foreign(target: Path) -> None:
+    """Refuse early, before a source is read, what is no prepared set."""
+    if (target.exists() or target.is_symlink()) and not (target / MANIFEST).is_file():
+        raise FileExistsError(f"{target} exists; remove it or give another folder")
+
+
+def _as_json(settings: Settings) -> dict[str, int | None]:
+    return {"short_side": settings.short_side, "jpeg": settings.jpeg}
+
+
+@contextmanager
+def _naming(work: WorkFolder) -> Iterator[None]:
+    """Say in every error what is kept, and keep the work folder only if there is something."""
+    try:
+        yield
+    except FileExistsError:
+        raise
+    except ProblemError as error:
+        raise ValueError(f"{error}{_what_is_kept(work)}") from None
+    except ChildProcessError as error:
+        raise ChildProcessError(f"{error}{_what_is_kept(work)}") from None
+    except OSError as error:
+        reason = error.strerror or " ".join(str(error).split())
+        raise OSError(
+            f"could not write the prepared set {work.target}: {reason}; "
+            f"free some space or give another folder{_what_is_kept(work)}"
+        ) from error
+    except BaseException as error:
+        error.add_note(_what_is_kept(work).removeprefix("; "))
+        raise
+
+
+def _what_is_kept(work: WorkFolder) -> str:
+    finished = work.finished()
+    if not finished:
+        work.remove()
+        return ""
+    return (
+        f"; {finished:,} finished shards are kept in {work.path}: give the same command again "
+        "to go on, or remove that folder"
+    )
