@@ -49,7 +49,7 @@ class ReportRecord:
     views: int = 2
 
 
-def plan_study(record: ReportRecord, *, seed: int = 0, level: LevelName = "standard") -> Plan:
+def plan_study(record: ReportRecord, *, seed: int = 0, level: str = "standard") -> Plan:
     """Return what is drawn for a report, without drawing it; quick.
 
     Raises:
@@ -59,16 +59,15 @@ def plan_study(record: ReportRecord, *, seed: int = 0, level: LevelName = "stand
     >>> [one.finding.kind for one in plan_study(record).findings]
     ['enlarged heart']
     """
-    if level not in LEVELS:
-        raise ValueError(f"no level is called {level!r}; known: {', '.join(LEVELS)}")
+    chosen = _level_named(level)
     if seed < 0:
         raise ValueError(f"seed must be at least 0, got {seed}")
     stream = random_streams(seed, "facts", record.id)
-    return plan_findings(record.mesh, record.automatic, record.labels, stream, level)
+    return plan_findings(record.mesh, record.automatic, record.labels, stream, chosen)
 
 
 def study_from_report(
-    record: ReportRecord, *, size: int = 256, seed: int = 0, level: LevelName = "standard"
+    record: ReportRecord, *, size: int = 256, seed: int = 0, level: str = "standard"
 ) -> Study:
     """Return the report with drawn films of what its MeSH strings and labels say.
 
@@ -87,7 +86,7 @@ def study_from_report(
     if record.views < 1:
         raise ValueError(f"study {record.id!r}: lists no image; leave it out or give views=1")
     plan = plan_study(record, seed=seed, level=level)
-    chosen = LEVELS[level]
+    chosen = LEVELS[_level_named(level)]
     anatomy = Anatomy.draw(random_streams(seed, "patient", record.patient)())
     rng = random_streams(seed, "film", record.id)()
     views, findings = render_study(
@@ -120,7 +119,7 @@ def phantom_studies(
     label_source: str = "",
     size: int = 256,
     seed: int = 0,
-    level: LevelName = "standard",
+    level: str = "standard",
 ) -> Iterator[Study]:
     """Yield a study for every report, in order; the n-th depends on the n-th record alone.
 
@@ -146,6 +145,13 @@ def phantom_studies(
         if labels is not None and record.id in labels:
             record = replace(record, labels=labels[record.id], label_source=label_source)
         yield study_from_report(record, size=size, seed=seed, level=level)
+
+
+def _level_named(level: str) -> LevelName:
+    for name in LEVELS:
+        if name == level:
+            return name
+    raise ValueError(f"no level is called {level!r}; known: {', '.join(LEVELS)}")
 
 
 def _account(plan: Plan) -> str:

@@ -35,6 +35,11 @@ def survey_plans(records: Sequence[ReportRecord], plans: Sequence[Plan]) -> Coun
     >>> counts["unmapped"], counts["agreement"]["Edema"]
     ({'scoliosis': 1}, {'positive': 1, 'positive_drawn': 1})
     """
+    if len(records) != len(plans):
+        raise ValueError(
+            f"there must be as many plans as records: {len(plans)} plans, {len(records)} records; "
+            "make one with plan_study for each record"
+        )
     return {
         "summary": f"{SOURCE}: {len(records):,} reports",
         "without_finding": sum(not plan.findings for plan in plans),
@@ -59,18 +64,14 @@ def survey_plans(records: Sequence[ReportRecord], plans: Sequence[Plan]) -> Coun
 def _agreement(records: Sequence[ReportRecord], plans: Sequence[Plan]) -> dict[str, Counts]:
     table: dict[str, Counter[str]] = {name: Counter() for name in FINDINGS}
     for record, plan in zip(records, plans, strict=True):
-        seen: dict[str, str] = {}
-        for one in plan.findings:
-            certainty = one.finding.certainty
-            if seen.get(one.finding.observation) != "definite":
-                seen[one.finding.observation] = certainty
+        findings = [one.finding for one in plan.findings]
+        seen = {one.observation: "_drawn_faint" for one in findings}
+        seen |= {one.observation: "_drawn" for one in findings if one.certainty == "definite"}
         for name in FINDINGS:
             state = _STATES[state_of(name, record.labels)]
-            drawn = seen.get(name)
-            suffix = {None: "", "definite": "_drawn", "possible": "_drawn_faint"}[drawn]
             table[name][state] += 1
-            if drawn:
-                table[name][f"{state}{suffix}"] += 1
+            if name in seen:
+                table[name][state + seen[name]] += 1
     return {name: dict(sorted(counts.items())) for name, counts in table.items()}
 
 
