@@ -2,6 +2,7 @@
 
 import tomllib
 from importlib import resources
+from pathlib import Path
 
 import pytest
 
@@ -102,3 +103,9 @@ def test_the_description_has_every_rule_and_every_qualifier():
     text, mapping = describe_mapping(), load_mapping()
     assert text.count("\n| ") >= len(mapping.rules)
     assert all(word in text for word in (*mapping.zones, *mapping.severities, *mapping.sides))
+
+
+def test_the_page_in_the_docs_has_the_tables_of_the_shipped_file():
+    page = Path(__file__).parents[4] / "docs" / "phantom-real-text.md"
+    lines = set(page.read_text(encoding="utf-8").splitlines())
+    assert set(describe_mapping().splitlines()) <= lines

@@ -156,9 +156,9 @@ def test_large_findings_are_visible_to_a_linear_reader():
         mesh = ("Cardiomegaly/severe",) if number % 2 else ()
         record = ReportRecord(f"s{number}", f"p{number}", "train", "Text.", mesh)
         drawn.append(study_from_report(record, size=32, level="easy"))
-    ((name, (count, auc)),) = visible(drawn, side=12).items()
-    assert (name, count) == ("Cardiomegaly", 30)
-    assert auc > 0.85
+    ((name, found),) = visible(drawn, side=12).items()
+    assert (name, found.studies, found.masked) == ("Cardiomegaly", 30, 1.0)
+    assert found.auc > 0.85
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Which MeSH strings let the phantom draw which kind of finding, from `mapping.toml`."""
 
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -121,7 +121,7 @@ def describe_mapping() -> str:
     """Return the rules and the qualifiers as two Markdown tables.
 
     >>> print(describe_mapping().splitlines()[2])
-    | cardiomegaly |  | enlarged heart (Cardiomegaly) |  |
+    | `cardiomegaly` |  | enlarged heart (Cardiomegaly) |  |
     """
     mapping = load_mapping()
     rows = [
@@ -138,19 +138,23 @@ def describe_mapping() -> str:
         ("severity", mapping.severities),
     ):
         for value in dict.fromkeys(table.values()):
-            named = ", ".join(word for word, means in table.items() if means == value)
+            named = _quoted(word for word, means in table.items() if means == value)
             rows.append(f"| {attribute} | {value} | {named} |")
     return "\n".join(rows)
 
 
 def _row(rule: Rule) -> str:
-    conditions = [", ".join(sorted(rule.any_of))] if rule.any_of else []
+    conditions = [_quoted(rule.any_of)] if rule.any_of else []
     if rule.none_of:
-        conditions.append("not " + ", ".join(sorted(rule.none_of)))
+        conditions.append("not " + _quoted(rule.none_of))
     drawn = " or ".join(f"{kind.name} ({kind.observation})" for kind in rule.kinds)
     place = ", ".join(kind.name for kind in rule.place_for)
-    heads = ", ".join(sorted(rule.heads))
-    return f"| {heads} | {'; '.join(conditions)} | {drawn} | {place} |"
+    return f"| {_quoted(rule.heads)} | {'; '.join(conditions)} | {drawn} | {place} |"
+
+
+def _quoted(words: Iterable[str]) -> str:
+    """Return words in code marks, since some hold a comma."""
+    return ", ".join(f"`{word}`" for word in sorted(words))
 
 
 def _rule(entry: Mapping[str, Any]) -> Rule:  # a table of the TOML file

@@ -4,9 +4,10 @@
 """
 
 import sys
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -25,6 +26,20 @@ _FOLDS: Final = 5
 _VIEWS: Final = 2
 
 
+class Visible(NamedTuple):
+    """How well one observation can be seen.
+
+    Attributes:
+        studies: How many show it.
+        masked: Share of its findings that leave a region in a view at least.
+        auc: Of the linear reader.
+    """
+
+    studies: int
+    masked: float
+    auc: float
+
+
 def small_films(study: Study, side: int = 24) -> Float[np.ndarray, " numbers"]:
     """Return two views of a study, averaged to `side` pixels and joined; an absent one is grey 0.
 
@@ -41,10 +56,8 @@ def small_films(study: Study, side: int = 24) -> Float[np.ndarray, " numbers"]:
     return films.ravel()
 
 
-def visible(
-    studies: Iterable[Study], *, side: int = 24, least: int = 10
-) -> dict[str, tuple[int, float]]:
-    """Return for each observation how many studies show it, and the AUC of a linear reader.
+def visible(studies: Iterable[Study], *, side: int = 24, least: int = 10) -> dict[str, Visible]:
+    """Return for each observation how many studies show it, and how well it can be seen.
 
     The reader is a logistic regression on the grey values of small films, one an observation, in
     five folds: each study is judged by a reader that has not seen it. 0.5 is chance. Whatever it
@@ -61,16 +74,20 @@ def visible(
     {}
     """
     films, names = [], []
+    drawn: Counter[str] = Counter()
+    masked: Counter[str] = Counter()
     for study in studies:
         films.append(small_films(study, side))
         names.append({finding.observation for finding in study.findings})
+        drawn.update(finding.observation for finding in study.findings)
+        masked.update(finding.observation for finding in study.findings if finding.regions)
     pixels = np.array(films)
-    found: dict[str, tuple[int, float]] = {}
+    found: dict[str, Visible] = {}
     for name in FINDINGS:
         there = np.array([name in one for one in names])
         count = int(there.sum())
         if min(count, len(there) - count) >= max(least, _FOLDS):
-            found[name] = count, _auc(pixels, there)
+            found[name] = Visible(count, masked[name] / drawn[name], _auc(pixels, there))
     return found
 
 
@@ -86,9 +103,9 @@ def _auc(pixels: Float[np.ndarray, "studies numbers"], there: np.ndarray) -> flo
 def _print(folder: Path) -> None:
     dataset = PreparedDataset.open(folder)
     studies = (study for split in SPLITS for study in dataset.split(split))
-    sys.stdout.write("| finding | studies | AUC |\n|---|---|---|\n")
-    for name, (count, auc) in visible(studies).items():
-        sys.stdout.write(f"| {name} | {count} | {auc:.2f} |\n")
+    sys.stdout.write("| finding | studies | with a mask | AUC |\n|---|---|---|---|\n")
+    for name, one in visible(studies).items():
+        sys.stdout.write(f"| {name} | {one.studies} | {one.masked:.3f} | {one.auc:.2f} |\n")
 
 
 if __name__ == "__main__":
