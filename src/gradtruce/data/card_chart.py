@@ -9,7 +9,7 @@ from gradtruce.data.data_card import LabelCounts, SplitCard
 from gradtruce.data.observations import OBSERVATIONS
 
 _ROW, _BAR, _TOP = 34.0, 8.0, 22.0
-_LEFT, _PLOT, _RIGHT = 178, 340, 92
+_LEFT, _PLOT, _RIGHT = 214, 320, 86
 _TICKS: Final = 4
 
 

@@ -123,13 +123,13 @@ class WorkFolder:
                 return
         except (BlockingIOError, FileNotFoundError):
             pass
+        who = ""
         with suppress(OSError):
             who = (self.path / _LOCK).read_text(encoding="utf-8").strip()
-            raise FileExistsError(
-                f"{self.target} is being prepared by another process ({who or 'just started'}); "
-                "wait for it, or end it"
-            )
-        raise FileExistsError(f"{self.target} was being prepared by another process just now")
+        raise FileExistsError(
+            f"{self.target} is being prepared by another process ({who or 'just started'}); "
+            "wait for it, or end it"
+        )
 
 
 def differences(begun: Mapping[str, Any], asked: Mapping[str, Any]) -> str:

@@ -27,7 +27,7 @@ class _Stopped(Exception):  # noqa: N818 # no error: the run ended, and this sha
 @final
 @dataclass(frozen=True, slots=True)
 class _Failed:
-    error: BaseException
+    error: Exception
 
 
 _News = int | ShardSummary | _Failed
@@ -144,7 +144,7 @@ def _work(connection: Connection, builder: ShardBuilder) -> None:
                 summary = builder.build(shard, news.tell)
             except _Stopped:
                 raise
-            except BaseException as error:  # it is raised again in the parent
+            except Exception as error:  # it is raised again in the parent
                 connection.send(_Failed(_portable(error)))
                 return
             news.flush()
@@ -179,7 +179,7 @@ class _Pacer:
             self._done = 0
 
 
-def _portable(error: BaseException) -> BaseException:
+def _portable(error: Exception) -> Exception:
     """Return an error that survives the pipe: itself, or its words."""
     if type(error).__module__ == "builtins" or type(error).__module__.startswith("gradtruce."):
         error.add_note("".join(traceback.format_exception(error)))
