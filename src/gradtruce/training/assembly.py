@@ -8,11 +8,12 @@ import torch
 from transformers import PreTrainedTokenizerFast
 
 import gradtruce.balance  # noqa: F401 # registers the balancers
+from gradtruce.data.augmentation import Augmentation
 from gradtruce.data.loader import Loader
 from gradtruce.data.prepared import PreparedDataset
 from gradtruce.data.text import clean
 from gradtruce.data.tokenizer import build_tokenizer
-from gradtruce.data.transforms import Augmentation, ImageProcessor
+from gradtruce.data.transforms import ImageProcessor
 from gradtruce.gradients import TaskGradients
 from gradtruce.gradients.balancer import Balancer
 from gradtruce.methods.registry import Method, build
