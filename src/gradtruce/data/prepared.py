@@ -5,14 +5,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import final, overload
 
-import datasets
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Float
 
 from gradtruce.data.prepared_manifest import Manifest
-from gradtruce.data.prepared_schema import SCHEMA, from_row, views_from
+from gradtruce.data.prepared_rows import PreparedRows
+from gradtruce.data.prepared_schema import from_row, views_from
 from gradtruce.data.prepared_writer import PreparedWriter, file_sha256
 from gradtruce.data.study import SPLITS, Split, Study, View
 
@@ -25,13 +25,12 @@ class PreparedSplit(Sequence[Study]):
 
     Attributes:
         name: "train", "val" or "test".
-        rows: The Arrow rows as a `datasets.Dataset`, memory-mapped.
+        rows: The Arrow rows, memory-mapped.
     """
 
-    def __init__(self, name: Split, rows: datasets.Dataset) -> None:
+    def __init__(self, name: Split, rows: PreparedRows) -> None:
         self.name = name
         self.rows = rows
-        self._views = rows.select_columns(["views"])
 
     def __len__(self) -> int:
         """Return the number of studies."""
@@ -53,7 +52,7 @@ class PreparedSplit(Sequence[Study]):
 
     def views(self, index: int) -> tuple[View, ...]:
         """Return the views of one study alone, without decoding masks."""
-        return views_from(self._views[index]["views"])
+        return views_from(self.rows.value(index, "views"))
 
     @cached_property
     def ids(self) -> tuple[str, ...]:
@@ -181,38 +180,11 @@ class PreparedDataset:
         }
 
 
-def _rows(folder: Path, manifest: Manifest, split: Split) -> datasets.Dataset:
-    tables = []
-    for shard in manifest.shards:
-        if shard.split != split:
-            continue
-        path = folder / shard.file
-        if not path.is_file():
-            raise FileNotFoundError(f"{path}: the shard is missing; prepare the set again")
-        size = path.stat().st_size
-        if size != shard.bytes:
-            raise ValueError(
-                f"{path}: damaged, it must have {shard.bytes:,} bytes and has {size:,}; "
-                "prepare the set again"
-            )
-        tables.append(_open_shard(path, shard.rows))
-    found = sum(len(table) for table in tables)
-    if not tables or found != manifest.splits.get(split):
+def _rows(folder: Path, manifest: Manifest, split: Split) -> PreparedRows:
+    rows = PreparedRows(folder, [shard for shard in manifest.shards if shard.split == split])
+    if not len(rows) or len(rows) != manifest.splits.get(split):
         raise ValueError(
             f"{folder}: split {split!r} must have {manifest.splits.get(split, 0)} studies and at "
-            f"least one, its shards have {found}; prepare the set again"
+            f"least one, its shards have {len(rows)}; prepare the set again"
         )
-    return datasets.concatenate_datasets(tables) if len(tables) > 1 else tables[0]
-
-
-def _open_shard(path: Path, rows: int) -> datasets.Dataset:
-    try:
-        table = datasets.Dataset.from_file(str(path))
-    except (pa.ArrowException, OSError) as error:
-        reason = " ".join(str(error).split())
-        raise ValueError(f"{path}: damaged ({reason}); prepare the set again") from None
-    if table.data.schema.remove_metadata() != SCHEMA or len(table) != rows:
-        raise ValueError(
-            f"{path}: not a shard of schema 1 with {rows} studies; prepare the set again"
-        )
-    return table
+    return rows

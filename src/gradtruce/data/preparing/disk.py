@@ -34,7 +34,10 @@ def flush_to_disk(path: Path) -> None:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a text file: after a crash it is there with all of its content, or not at all.
+    """Write a text file: after a crash of the process it is there whole, or not at all.
+
+    After a crash of the machine it may be torn: what is read to go on with is checked by parsing,
+    and a finished set is flushed before it gets its name.
 
     Raises:
         OSError: If it can't be written; then nothing is left of it.
@@ -49,18 +52,17 @@ def write_whole(path: Path, text: str) -> None:
     try:
         with partial.open("w", encoding="utf-8", newline="") as stream:
             stream.write(text)
-        publish(partial, path)
+        partial.rename(path)
     except OSError:
         partial.unlink(missing_ok=True)
         raise
 
 
 def publish(partial: Path, path: Path) -> None:
-    """Give a written file its name, once its content is on the disk.
+    """Give a written file its name, once its content is on the disk (one flush a shard).
 
     Raises:
         OSError: If it can't be written.
     """
     flush_to_disk(partial)
     partial.rename(path)
-    flush_to_disk(path.parent)
