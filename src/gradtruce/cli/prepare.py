@@ -60,18 +60,17 @@ def iu_xray(
     ] = None,
     size: Annotated[int, typer.Option(min=32, help="Short side of the views in pixels.")] = 256,
 ) -> None:
-    """Read IU X-Ray; studies whose images are missing are counted and listed in missing.csv."""
-    from gradtruce.data.iu_xray import prepare_iu_xray
+    """Read IU X-Ray; studies whose images are missing are counted and listed in problems.csv."""
+    from gradtruce.data.preparing.pipeline import prepare as prepare_set
+    from gradtruce.data.sources.base import Settings
+    from gradtruce.data.sources.iu_xray import IUXRay
 
     _run(
         folder,
-        lambda progress: prepare_iu_xray(
+        lambda progress: prepare_set(
+            IUXRay(images, annotation=annotation, projections=projections, labels=labels),
             folder,
-            annotation=annotation,
-            images=images,
-            projections=projections,
-            labels=labels,
-            short_side=size,
+            settings=Settings(short_side=size),
             progress=progress,
         ),
     )
