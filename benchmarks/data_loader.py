@@ -14,10 +14,11 @@ import platform
 import resource
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pyarrow as pa
 import torch
 from PIL import Image
@@ -185,12 +186,22 @@ def _padding(order: Order, epoch: int, tokens: TokenRows) -> float:
     return 1 - float(tokens.lengths.sum()) / padded
 
 
-def resident() -> Iterator[float]:
-    """Yield the memory that this process alone holds, in MiB, as it is when asked (Linux)."""
-    page = os.sysconf("SC_PAGE_SIZE")
-    while True:
-        whole, shared = map(int, Path("/proc/self/statm").read_text().split()[1:3])
-        yield (whole - shared) * page / 2**20
+def own_memory(process: psutil.Process) -> float:
+    """Return the memory that a process alone holds, in MiB."""
+    return float(process.memory_full_info().uss) / 2**20
+
+
+def measure_memory(split: PreparedSplit, tokenizer: PreTrainedTokenizerFast) -> None:
+    """Print the memory of a worker after each of several epochs."""
+    held = []
+    options = {"batch_size": BATCH, "max_tokens": 60, "workers": 1, "cache_bytes": 0}
+    with Loader(split, tokenizer, ImageProcessor(SIDE), **options) as loader:
+        for epoch in range(EPOCHS):
+            loader.set_epoch(epoch)
+            for _ in loader:
+                pass
+            held.append(f"{own_memory(psutil.Process().children()[0]):.0f}")
+    print(f"\nmemory of one worker alone after epoch 1, 2, 3: {', '.join(held)} MiB")
 
 
 def main() -> None:
@@ -211,10 +222,8 @@ def main() -> None:
         split = PreparedDataset.open(folder).split("train")
         texts = [clean(text, "clean") for text in split.reports]
         tokenizer = build_tokenizer(texts, min_frequency=1)
-        memory = resident()
-        before = next(memory)
         measure_loader(split, tokenizer)
-        print(f"\nmemory of this process grew by {next(memory) - before:.0f} MiB meanwhile")
+        measure_memory(split, tokenizer)
         views = [view.pixels for row in range(min(50, len(split))) for view in split.views(row)]
         measure_formats(views)
         measure_boundary(views)
