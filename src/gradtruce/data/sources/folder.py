@@ -202,10 +202,13 @@ class Folder(Source):
 
     def _record(self, study: OwnStudy, labels: LabelFile, seen: dict[str, str]) -> Record | Problem:
         for view in study.views:
-            owner = seen.setdefault(normpath(view.path), study.id)
-            if owner != study.id or [v.path for v in study.views].count(view.path) > 1:
-                reason = f"the image is listed twice, by {owner!r} too; list it once"
+            path = normpath(view.path)
+            if path in seen:
+                where = f"is study {seen[path]!r}'s already"
+                where = "is listed twice by this study" if seen[path] == study.id else where
+                reason = f"the image {where}; list it once"
                 return Problem(study.id, view.path, "duplicate image", reason)
+            seen[path] = study.id
         text = self._text(study)
         if isinstance(text, Problem):
             return text
