@@ -24,6 +24,7 @@ from gradtruce.data.sources.base import Record, Settings
 from gradtruce.data.sources.mimic_cxr import MimicCxr
 from gradtruce.data.sources.mimic_cxr_annotation import MimicCxrAnnotation
 from gradtruce.data.sources.mimic_cxr_zip import list_reports, read_report
+from tests.data.images.dicom_files import dicom_bytes
 from tests.data.sources.mimic_tree import MadeUp, report, write_archive, write_tables, write_tree
 
 STUDIES, IMAGES = 227_835, 377_110
@@ -120,16 +121,13 @@ def read_archive(folder: Path) -> None:
     print(f"archive: {sizes[True] / seconds:,.0f} reports/s")
 
 
-def build_films(folder: Path) -> None:
-    """Print how fast studies of real size are built, and how large their views are."""
+def build_films(folder: Path, ending: str) -> None:
+    """Print how fast studies with films of real size are built."""
     studies = made_up(FILMS, FILMS)
-    tree = write_tree(folder / "films", studies)
-    ramp = np.add.outer(np.linspace(0, 120, 3056), np.linspace(0, 100, 2544))
-    noisy = (ramp + np.random.default_rng(0).normal(0, 4, ramp.shape)).clip(0, 255)
-    buffer = io.BytesIO()
-    Image.fromarray(noisy.astype("uint8")).save(buffer, "JPEG", quality=95)
+    tree = write_tree(folder / ending / "root", studies, ending)
+    content = film_of_real_size(ending)
     for study in studies:
-        (tree.root / study.image_path(0)).write_bytes(buffer.getvalue())
+        (tree.root / study.image_path(0, ending)).write_bytes(content)
     source = MimicCxr(tree.root, tree.archive)
     records = [entry for entry in source.records() if isinstance(entry, Record)]
     start = time.process_time()
@@ -137,9 +135,20 @@ def build_films(folder: Path) -> None:
     seconds = time.process_time() - start
     views = sum(len(study.views) for study in built if study)
     print(
-        f"build: {views / seconds:.1f} images/s a core from 3056 x 2544 JPEG files of "
-        f"{len(buffer.getvalue()) / 1e6:.1f} MB to 256 px"
+        f"build: {views / seconds:.1f} images/s a core from 3056 x 2544 .{ending} files of "
+        f"{len(content) / 1e6:.1f} MB to 256 px"
     )
+
+
+def film_of_real_size(ending: str) -> bytes:
+    """Return a noisy ramp of 3056 x 2544 pixels: JPEG of quality 95, or DICOM of 12 bits."""
+    ramp = np.add.outer(np.linspace(0, 120, 3056), np.linspace(0, 100, 2544))
+    noisy = (ramp + np.random.default_rng(0).normal(0, 4, ramp.shape)).clip(0, 255)
+    if ending == "dcm":
+        return dicom_bytes((noisy * 16).astype("<u2"))
+    buffer = io.BytesIO()
+    Image.fromarray(noisy.astype("uint8")).save(buffer, "JPEG", quality=95)
+    return buffer.getvalue()
 
 
 def main() -> None:
@@ -158,7 +167,8 @@ def main() -> None:
         for kind in ("study", "image", "annotation"):
             subprocess.run([sys.executable, __file__, kind, parent], check=True)
         read_archive(folder)
-        build_films(folder)
+        for ending in ("jpg", "dcm"):
+            build_films(folder, ending)
 
 
 if __name__ == "__main__":

@@ -164,8 +164,8 @@ class MimicCxr(Source):
             return Built(None, (Problem(record.id, file, "damaged report", reason),))
         target = choose_target(sections, self._target)
         if target.text is None:
-            reason = f"{target.reason}, which is the target; leave it out or take another target"
-            return Built(None, (Problem(record.id, file, target.reason, reason),))
+            reason = f"{target.reason}, which is the target; it is left out"
+            return Built(None, (Problem(record.id, file, target.reason, reason, "noted"),))
         others = {name: text for name, text in sections.items() if name not in target.sections}
         return study_of(record, target.text, others, self._images, settings)
 

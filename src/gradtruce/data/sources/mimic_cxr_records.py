@@ -134,7 +134,7 @@ class RecordMaker:
             study.images = kept
             if not kept:
                 reason = "none of its images is known to be frontal; take all views to keep it"
-                return Problem(study.study, "", "no frontal view", reason)
+                return Problem(study.study, "", "no frontal view", reason, "noted")
         if self._locate(study.subject, study.study) is None:
             reason = "the archive of reports does not have it; download the archive again"
             return Problem(study.study, "", "missing report", reason)
