@@ -2,7 +2,7 @@
 
 `python benchmarks/preparing.py build --studies 100000 --workers 2` makes a tree of small PNG files
 in a temporary folder, prepares it and prints studies a second, the share of the cores' time that
-was used, and the largest resident memory of the parent and of a worker.
+was used and (for a machine that others use too) that was asked for, and the largest resident memory of the parent and of a worker.
 `python benchmarks/preparing.py open --studies 270000` writes a set of tiny views, in as many record
 batches as views of 256 px would come in, and prints how long opening, reading all ids, and finding
 one study take, with the files in the page cache.
@@ -17,7 +17,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing import active_children
 from pathlib import Path
 from typing import Any, final
 
@@ -115,19 +117,44 @@ def measure_build(studies: int, workers: int, side: int, short_side: int) -> Non
         root = Path(folder) / "tree"
         root.mkdir()
         write_tree(root, studies, side)
+        demand = Demand()
         wall, processor = time.perf_counter(), _processor_seconds()
         prepare(
             Tree(root, studies),
             Path(folder) / "set",
             settings=Settings(short_side),
             workers=workers,
+            progress=demand.sample,
         )
         wall, processor = time.perf_counter() - wall, _processor_seconds() - processor
-    mib = {who: resource.getrusage(who).ru_maxrss / 1024 for who in (0, -1)}
-    print(f"{studies:,} studies, {side} px to {short_side} px, {workers} workers, load "
-          f"{os.getloadavg()[0]:.1f}: {wall:.0f} s, {studies / wall:.0f} studies a second, "
-          f"{processor / wall / workers:.0%} of {workers} cores busy; largest memory "
-          f"{mib[0]:.0f} MiB parent, {mib[-1]:.0f} MiB worker")  # fmt: skip
+        mib = {who: resource.getrusage(who).ru_maxrss / 1024 for who in (0, -1)}
+        print(f"{studies:,} studies, {side} px to {short_side} px, {workers} workers, load "
+              f"{os.getloadavg()[0]:.1f}: {wall:.0f} s, {studies / wall:.0f} studies a second, "
+              f"{processor / wall / workers:.0%} of {workers} cores used, workers running or "
+              f"waiting for a core {demand.share():.0%} of their time; largest memory "
+              f"{mib[0]:.0f} MiB parent, {mib[-1]:.0f} MiB worker", flush=True)  # fmt: skip
+
+
+@final
+class Demand:
+    """How much of their time the workers ran or were ready to, whoever else used the cores."""
+
+    def __init__(self) -> None:
+        self._seen: dict[int, list[tuple[float, float]]] = {}
+
+    def sample(self, _done: int, _total: int) -> None:
+        """Note what the kernel says of every worker."""
+        for process in active_children():
+            with suppress(OSError):
+                ran, waited, _ = Path(f"/proc/{process.pid}/schedstat").read_text().split()
+                seconds = (int(ran) + int(waited)) / 1e9
+                self._seen.setdefault(process.pid or 0, []).append((time.perf_counter(), seconds))
+
+    def share(self) -> float:
+        """Return the share, from the first to the last sample of each worker."""
+        spans = [(last[0] - first[0], last[1] - first[1]) for first, *_, last in
+                 (seen for seen in self._seen.values() if len(seen) > 1)]  # fmt: skip
+        return sum(busy for _, busy in spans) / sum(wall for wall, _ in spans) if spans else 0.0
 
 
 def measure_open(studies: int) -> None:
