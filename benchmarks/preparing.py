@@ -2,7 +2,8 @@
 
 `python benchmarks/preparing.py build --studies 100000 --workers 2` makes a tree of small PNG files
 in a temporary folder, prepares it and prints studies a second, the share of the cores' time that
-was used and (for a machine that others use too) that was asked for, and the largest resident memory of the parent and of a worker.
+was used and (for a machine that others use too) that was asked for, and the largest resident memory
+of the parent and of a worker.
 `python benchmarks/preparing.py open --studies 270000` writes a set of tiny views, in as many record
 batches as views of 256 px would come in, and prints how long opening, reading all ids, and finding
 one study take, with the files in the page cache.
