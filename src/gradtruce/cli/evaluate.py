@@ -19,7 +19,7 @@ from gradtruce.cli.labeler_options import (
     Weights,
 )
 
-Cleaning = Literal["r2gen", "clean"]
+Cleaning = Literal["clean", "r2gen", "r2gen_mimic", "promptmrg"]
 
 WIDTH = 100
 """Columns of what is printed where there is no terminal to ask."""

@@ -48,10 +48,12 @@ def load_data(config: RunConfig) -> DataParts:
 
     Raises:
         FileNotFoundError: If there is no prepared set.
-        ValueError: If it is damaged, or has fewer studies than a batch.
+        ValueError: If it is damaged, was prepared with too small images, or has fewer studies than
+            a batch.
     """
     data, training = config.data, config.training
     dataset = PreparedDataset.open(data.path)
+    _require_size(data, dataset)
     reports = (clean(report, data.cleaning) for report in dataset.split("train").reports)
     tokenizer = build_tokenizer(reports, data.min_frequency)
     processor = ImageProcessor(size=data.image_size)
@@ -69,9 +71,26 @@ def load_data(config: RunConfig) -> DataParts:
             **options,
         )
 
-    train = loader("train", augmentation=_augmentation(data), shuffle=True, drop_last=True)
+    train = loader(
+        "train",
+        augmentation=_augmentation(data),
+        shuffle=True,
+        drop_last=True,
+        bucket_by_length=data.bucket_by_length,
+        workers=data.workers,
+    )
     val = loader("val", limit=training.validation.studies)
     return DataParts(dataset, tokenizer, processor, train, val, loader("test"))
+
+
+def _require_size(data: DataConfig, dataset: PreparedDataset) -> None:
+    """Refuse images that were prepared smaller than the method is to see them."""
+    kept = dataset.manifest.settings.get("short_side")
+    if kept is not None and kept < data.image_size:
+        raise ValueError(
+            f"data.image_size is {data.image_size} pixels, but {data.path} was prepared with"
+            f" {kept}: prepare it again with --size {data.image_size}, or lower data.image_size"
+        )
 
 
 def _augmentation(data: DataConfig) -> Augmentation | None:

@@ -142,8 +142,9 @@ def _refuse_other(record: Record, study: Study) -> None:
 
 
 def _skipping(record: Record, problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
-    """Return the problems of a study that is skipped: at least one of them says so."""
-    if any(problem.action == "study skipped" for problem in problems):
+    """Return the problems of a study that is skipped: one of them says so, or all are noted."""
+    actions = {problem.action for problem in problems}
+    if "study skipped" in actions or actions == {"noted"}:
         return problems
     if not problems:
         return (Problem(record.id, "", "no study", "the source built none of it"),)
