@@ -12,6 +12,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from gradtruce.data.images.film import Film, UnfitImageError, bomb_error, refuse_bomb
 from gradtruce.data.images.shrink import shrunk
+from gradtruce.data.images.whole import ends_early, jpeg_fault, png_fault
 
 DAMAGED = (  # what pillow's readers raise on damaged files
     *(OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, KeyError),
@@ -51,6 +52,7 @@ def read_raster(
             with Image.open(io.BytesIO(content), formats=(kind.upper(),)) as image:
                 refuse_bomb(*image.size)
                 _decode_smaller(image, short_side)
+                _refuse_part(image, content, kind)
                 grey, depth = _grey(image, has_wide_colour=_has_wide_colour(content, kind))
                 return Film(
                     shrunk(grey, short_side),
@@ -68,6 +70,16 @@ def read_raster(
     except DAMAGED as error:
         reason = " ".join(str(error).split()) or type(error).__name__
     raise UnfitImageError(f"damaged image ({reason}); replace it or leave it out")
+
+
+def _refuse_part(image: Image.Image, content: bytes, kind: str) -> None:
+    """Decode, and raise where the decoder had to make up what the file lacks."""
+    fault = png_fault(content) if kind == "png" else jpeg_fault(content)
+    if fault:
+        raise OSError(fault)
+    image.load()
+    if kind == "jpeg" and ends_early(content, image):
+        raise OSError("its pixels run out before its end")
 
 
 def _decode_smaller(image: Image.Image, short_side: int) -> None:
