@@ -111,14 +111,76 @@ def test_known_headers_are_found_in_any_case_when_asked_for():
         "findings": "Clear lungs. Note: one view.\n\tNote: see this.",
         "impression": "normal",
     }
-    assert split_sections("XXXX: a\nDEVICES: b", "any_case") == {
+    assert split_sections("XXXX: a\nDOSE: b", "any_case") == {
         "preamble": "XXXX: a",
-        "devices": "b",
+        "dose": "b",
     }
 
 
 def test_the_any_case_rule_reads_a_usual_report_alike():
     assert split_sections(USUAL, "any_case") == split_sections(USUAL)
+
+
+LAYOUTS = {
+    "one line": "INDICATION: Cough. FINDINGS: Clear lungs. IMPRESSION: Normal.",
+    "one line, no full stops": "INDICATION: Cough FINDINGS: Clear lungs. IMPRESSION: Normal.",
+    "one line, small letters": "Indication: Cough. Findings: Clear lungs. Impression: Normal.",
+    "after a title": "Film of today. INDICATION: Cough. FINDINGS: Clear lungs. IMPRESSION: Normal.",
+    "Markdown": "**Indication:** Cough.\n\n**Findings:** Clear lungs.\n\n## Impression\n\nNormal.",
+    "alone on a line": "INDICATION\nCough.\n\nFINDINGS\nClear lungs.\n\nIMPRESSION\nNormal.",
+    "dashes": "INDICATION - Cough.\nFINDINGS - Clear lungs.\nIMPRESSION - Normal.",
+    "numbers": "1. INDICATION: Cough.\n2. FINDINGS: Clear lungs.\n3. IMPRESSION: Normal.",
+    "hard blanks": "INDICATION:\u00a0Cough.\n\u00a0FINDINGS:\u00a0Clear lungs.\nIMPRESSION: Normal.",
+    "wide colons": "INDICATION： Cough.\nFINDINGS： Clear lungs.\nIMPRESSION： Normal.",
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_no_layout_brings_the_indication_into_the_findings(layout):
+    sections = split_sections(LAYOUTS[layout], "any_case")
+    assert {name: sections[name] for name in ("indication", "findings", "impression")} == {
+        "indication": sections["indication"],
+        "findings": "Clear lungs.",
+        "impression": "Normal.",
+    }
+    assert sections["indication"].rstrip(".") == "Cough"
+
+
+@pytest.mark.parametrize("header", ["LINES AND TUBES", "RIBS", "CHEST WALL", "OTHER FINDINGS"])
+def test_what_organs_head_stays_in_the_findings(header):
+    text = f"FINDINGS: Clear lungs.\n{header}: As before.\nIMPRESSION: Normal."
+    assert split_sections(text, "any_case") == {
+        "findings": f"Clear lungs.\n{header}: As before.",
+        "impression": "Normal.",
+    }
+
+
+def test_organs_without_a_heading_above_them_are_findings():
+    text = "INDICATION: Cough.\nLUNGS: Clear.\nHEART: Normal.\nIMPRESSION: Normal."
+    assert split_sections(text, "any_case")["findings"] == "LUNGS: Clear.\nHEART: Normal."
+    text = "FINDINGS:\nLUNGS: Clear.\nHEART: Normal."
+    assert split_sections(text, "any_case") == {"findings": "LUNGS: Clear.\nHEART: Normal."}
+
+
+def test_a_report_in_capitals_is_not_cut_at_its_colons():
+    text = "FINDINGS: THE FILM SHOWS\nTHE FOLLOWING: AN EFFUSION.\nIMPRESSION: EFFUSION."
+    assert split_sections(text, "any_case") == {
+        "findings": "THE FILM SHOWS\nTHE FOLLOWING: AN EFFUSION.",
+        "impression": "EFFUSION.",
+    }
+
+
+@pytest.mark.parametrize("rule", ["mimic", "any_case"])
+def test_a_reason_that_names_the_chest_is_no_finding(rule):
+    for header in ("REASON FOR PORTABLE CHEST", "INDICATION FOR CHEST FILM", "CLINICAL CHEST PAIN"):
+        text = f"\n {header}: Cough.\n \n IMPRESSION: Normal.\n"
+        assert split_sections(text, rule) == {"indication": "Cough.", "impression": "Normal."}
+
+
+@pytest.mark.parametrize("rule", ["mimic", "any_case"])
+def test_a_notification_about_findings_does_not_take_their_place(rule):
+    text = "\n FINDINGS: Clear.\n \n COMMUNICATION OF CRITICAL FINDINGS: By phone.\n"
+    assert split_sections(text, rule) == {"findings": "Clear.", "notification": "By phone."}
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, final
 
-from gradtruce.data.text.section_names import is_known, section_name
+from gradtruce.data.text.headings import Heading, find_headings
+from gradtruce.data.text.section_names import section_name
 
 HeaderRule = Literal["mimic", "any_case"]
 Target = Literal["findings", "impression", "findings+impression", "last_paragraph", "labeler_text"]
@@ -15,7 +16,6 @@ FULL_REPORT: Final = "full_report"
 LAST_PARAGRAPH: Final = "last_paragraph"
 
 _MIMIC_HEADER: Final = re.compile(r"\n ([A-Z ()/,-]+):\s")
-_ANY_HEADER: Final = re.compile(r"^[ \t]{0,40}([A-Za-z][A-Za-z ()/,-]{1,59}):", re.MULTILINE)
 _BLANK_LINE: Final = re.compile(r"\n[ \t]*\n")
 _MIMIC_BLANK_LINE: Final = re.compile(r"\n \n")
 _WORD: Final = re.compile(r"[^\W\d_]{2}")
@@ -32,7 +32,7 @@ def split_sections(text: str, rule: HeaderRule = "mimic") -> dict[str, str]:
 
     "mimic" finds headers as the public MIMIC-CXR tool does (Johnson et al. 2019): capitals up to a
     colon, one blank after the line break. A header on the very next line after one is taken for
-    text, as there. "any_case" takes any indent, the first line, and known names in any case.
+    text, as there. "any_case" finds headings in the layouts of `headings.find_headings`.
 
     What stands before the first header is "preamble", a report without header "full_report"; if
     there is neither findings nor impression, what follows the first blank line of the last section
@@ -50,7 +50,7 @@ def split_sections(text: str, rule: HeaderRule = "mimic") -> dict[str, str]:
     {'findings': 'Clear lungs.', 'impression': 'Normal.'}
     '''
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    headers = _mimic_headers(text) if rule == "mimic" else _any_case_headers(text)
+    headers = _mimic_headers(text) if rule == "mimic" else find_headings(text)
     sections = list(_cut(text, headers))
     sections = [(name, body) for name, body in sections if body.strip() or name not in _MAIN]
     if _MAIN.isdisjoint(name for name, _ in sections) and sections:
@@ -107,26 +107,19 @@ def _joined(sections: Mapping[str, str], names: Iterable[str]) -> TargetText:
     return TargetText(" ".join(texts), tuple(names))
 
 
-def _mimic_headers(text: str) -> Iterator[re.Match[str]]:
+def _mimic_headers(text: str) -> Iterator[Heading]:
     header = _MIMIC_HEADER.search(text)
     while header:
-        yield header
+        yield Heading(header.start(), header.end(), section_name(header[1]))
         line_end = text.find("\n", header.end())
         header = _MIMIC_HEADER.search(text, header.end() if line_end < 0 else line_end)
 
 
-def _any_case_headers(text: str) -> Iterator[re.Match[str]]:
-    for header in _ANY_HEADER.finditer(text):
-        name = header[1].strip()
-        if is_known(name) or (name.isupper() and not _DEIDENTIFIED.fullmatch(name)):
-            yield header
-
-
-def _cut(text: str, headers: Iterable[re.Match[str]]) -> Iterator[Section]:
+def _cut(text: str, headings: Iterable[Heading]) -> Iterator[Section]:
     name, start = "", 0
-    for header in headers:
-        yield name or PREAMBLE, text[start : header.start()]
-        name, start = section_name(header[1]), header.end()
+    for heading in headings:
+        yield name or PREAMBLE, text[start : heading.start]
+        name, start = heading.name, heading.body
     yield name or FULL_REPORT, text[start:]
 
 
