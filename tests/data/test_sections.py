@@ -130,7 +130,7 @@ LAYOUTS = {
     "alone on a line": "INDICATION\nCough.\n\nFINDINGS\nClear lungs.\n\nIMPRESSION\nNormal.",
     "dashes": "INDICATION - Cough.\nFINDINGS - Clear lungs.\nIMPRESSION - Normal.",
     "numbers": "1. INDICATION: Cough.\n2. FINDINGS: Clear lungs.\n3. IMPRESSION: Normal.",
-    "hard blanks": "INDICATION:\u00a0Cough.\n\u00a0FINDINGS:\u00a0Clear lungs.\nIMPRESSION: Normal.",
+    "hard blanks": "INDICATION:\u00a0Cough.\n\u00a0FINDINGS: Clear lungs.\nIMPRESSION: Normal.",
     "wide colons": "INDICATION： Cough.\nFINDINGS： Clear lungs.\nIMPRESSION： Normal.",
 }
 
