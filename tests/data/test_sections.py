@@ -125,6 +125,7 @@ LAYOUTS = {
     "one line": "INDICATION: Cough. FINDINGS: Clear lungs. IMPRESSION: Normal.",
     "one line, no full stops": "INDICATION: Cough FINDINGS: Clear lungs. IMPRESSION: Normal.",
     "one line, small letters": "Indication: Cough. Findings: Clear lungs. Impression: Normal.",
+    "small letters, no full stop": "Indication: Cough Findings: Clear lungs. Impression: Normal.",
     "after a title": "Film of today. INDICATION: Cough. FINDINGS: Clear lungs. IMPRESSION: Normal.",
     "Markdown": "**Indication:** Cough.\n\n**Findings:** Clear lungs.\n\n## Impression\n\nNormal.",
     "alone on a line": "INDICATION\nCough.\n\nFINDINGS\nClear lungs.\n\nIMPRESSION\nNormal.",

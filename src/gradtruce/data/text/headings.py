@@ -26,18 +26,13 @@ _DEIDENTIFIED: Final = re.compile(r"X{2,}")
 _AFTER_FINDINGS: Final = frozenset(
     {"findings", "impression", "recommendations", "notification", "addendum", "comment"}
 )
-_INLINE: Final = tuple(
-    text
+_CAPITALS: Final = "|".join(
+    re.escape(text.upper())
     for name in ("findings", "impression", "indication", "comparison", "technique")
     for text in spellings_of(name)
 )
-_CAPITALS: Final = "|".join(re.escape(text.upper()) for text in _INLINE)
-_CAPITALISED: Final = "|".join(
-    re.escape(form) for text in _INLINE for form in {text.title(), text.capitalize()}
-)
-_WITHIN_LINE: Final = re.compile(
-    rf"(?:(?<=\s)({_CAPITALS})|(?:(?<=[.!?;]\s)|(?<=\s\s))({_CAPITALISED})){_COLON}"
-)
+_CAPITALISED: Final = "Findings|Impressions?|(?:Clinical )?Indications?|Conclusion|Reason for exam"
+_WITHIN_LINE: Final = re.compile(rf"(?<=\s)({_CAPITALS}|{_CAPITALISED}){_COLON}")
 
 
 class Heading(NamedTuple):
@@ -60,7 +55,7 @@ def find_headings(text: str) -> Iterator[Heading]:
     A heading is, at the start of a line, a known name or unknown capitals up to a colon, a known
     name alone on its line, or one in capitals before a dash; marks of lists and of Markdown may
     stand before it. Within a line, it is a name of a main section up to a colon: in capitals, or
-    after the end of a sentence. What organs and views head belongs to the findings.
+    one of a few that begin with a capital. What organs and views head belongs to the findings.
 
     >>> text = "Indication: Cough. Findings: Clear.\nHEART: Normal.\n**IMPRESSION**\nWell."
     >>> [(heading.name, text[heading.body :].split()[0]) for heading in find_headings(text)]
@@ -92,7 +87,7 @@ def _candidates(text: str) -> Iterator[tuple[int, int, str]]:
             yield found.start(), found.end(), found[1].strip()
     yield from _alone(text, _ALONE.finditer(text))
     for found in _WITHIN_LINE.finditer(text):
-        yield found.start(), found.end(), found[1] or found[2]
+        yield found.start(), found.end(), found[1]
 
 
 def _alone(text: str, lines: Iterable[re.Match[str]]) -> Iterator[tuple[int, int, str]]:
