@@ -36,7 +36,7 @@ def test_a_path_that_leaves_the_root_is_refused(tmp_path, way):
     (root / "inside").mkdir(parents=True)
     (root / "link.txt").symlink_to(tmp_path / "secret.txt")
     path = tmp_path / "secret.txt" if way == "absolute" else root / way
-    with pytest.raises(ValueError, match=r"leads out of .*root, to .*secret\.txt"):
+    with pytest.raises(ValueError, match=r"leads out of 'root'; keep"):
         read_text(path, root=root)
 
 

@@ -81,7 +81,8 @@ def regular_file(path: str | Path, *, root: str | Path | None = None) -> Path:
     except ValueError:
         raise ValueError(f"{str(path)!r}: not a path; it holds a character no path has") from None
     if root is not None and not real.is_relative_to(os.path.realpath(root)):
-        raise ValueError(f"{path}: leads out of {root}, to {real}; keep all files in one folder")
+        name = Path(os.path.realpath(root)).name  # not its place: messages are kept in sets
+        raise ValueError(f"{path}: leads out of {name!r}; keep all files in one folder")
     if not stat.S_ISREG(mode):
         raise ValueError(f"{path}: not a regular file but a folder, pipe or device")
     return real

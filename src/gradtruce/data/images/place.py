@@ -58,12 +58,17 @@ def _target(path: Path, root: Path | None) -> Path:
     except ValueError:  # a NUL byte
         raise ValueError(f"{str(path)!r}: not a path that a file can have; correct it") from None
     if home is not None and not target.is_relative_to(home):
-        raise ValueError(f"{path}: leads out of {root}; images must lie inside that folder")
+        raise ValueError(f"{path}: leads out of {_name(root)}; images must lie inside that folder")
     if stat.S_ISDIR(mode):
         raise FileNotFoundError(f"{path}: there is no such image file, but a folder; name a file")
     if not stat.S_ISREG(mode):
         raise ValueError(f"{path}: not a regular file; an image must be one")
     return target
+
+
+def _name(root: Path | None) -> str:
+    """Return the name of a folder, not its place: messages are kept in prepared sets."""
+    return repr(root.resolve().name) if root is not None else ""
 
 
 def _refuse_size(path: Path, size: int) -> None:
