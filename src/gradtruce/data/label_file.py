@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, final
 
@@ -25,13 +25,21 @@ class LabelFile:
         source: File name, the start of its SHA-256, and the order of the columns where the file
             does not name them; as a prepared set keeps it.
         states: For every id the known observations.
+        faults: For every id whose row can't be taken, why; such an id has no states.
     """
 
     source: str
     states: Mapping[str, Labels]
+    faults: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, path: str | Path, *, order: str | Sequence[str] | None = None) -> "LabelFile":
+    def read(
+        cls,
+        path: str | Path,
+        *,
+        order: str | Sequence[str] | None = None,
+        keeps_faults: bool = False,
+    ) -> "LabelFile":
         r"""Return the labels of a CSV file, gzipped or not, or of a JSON file.
 
         A CSV file has the 14 observations as columns, in any order; others are not read. The study
@@ -42,6 +50,12 @@ class LabelFile:
         A JSON file has for every id a list of 14 numbers, `null` for missing. It does not say
         which is which, so `order` must: "chexbert", "chexpert", "chexpert_labeler",
         "alphabetical", or the 14 names.
+
+        Args:
+            path: The file.
+            order: Which observation is which in a JSON file.
+            keeps_faults: Whether an id that occurs twice or has another value goes to `faults`,
+                rather than end the reading.
 
         Raises:
             FileNotFoundError: If there is no such file.
@@ -57,30 +71,44 @@ class LabelFile:
         {'Edema': 1}
         """
         path = Path(path)
+        faults: dict[str, str] = {}
+        kept = faults if keeps_faults else None
         if path.suffix.lower() == ".json":
             names = named_order(order, path)
             stated = order if isinstance(order, str) else ", ".join(names)
-            states, remark = read_label_lists(path, names), f"; order {stated}"
+            states, remark = read_label_lists(path, names, kept), f"; order {stated}"
         elif order is not None:
             raise ValueError(f"{path}: a CSV file names its columns; leave the order out")
         else:
-            states, remark = _read_table(path), ""
-        return cls(f"{path.name} (sha256 {file_sha256(path)[:12]}{remark})", states)
+            states, remark = _read_table(path, kept), ""
+        for study in faults:
+            states.pop(study, None)
+        return cls(f"{path.name} (sha256 {file_sha256(path)[:12]}{remark})", states, faults)
 
 
-def _read_table(path: Path) -> dict[str, Labels]:
+def _read_table(path: Path, faults: dict[str, str] | None) -> dict[str, Labels]:
     states: dict[str, Labels] = {}
     alike: dict[tuple[str, ...], Labels] = {}  # 227,827 studies share some thousand rows
     with open_csv(path) as table:
         id_column, study_of = _id_column(table, path)
         columns = (id_column, *_observation_columns(table, path))
+        is_unique = id_column != "Path"
         for line, (identifier, *cells) in table.cells(columns):
             where = f"{path}, line {line}"
             study, key = study_of(identifier, where), tuple(cells)
+            fault = ""
             if key not in alike:
-                alike[key] = states_from_cells(cells, f"{where}: study {study!r}")
-            if study in states and (id_column != "Path" or states[study] != alike[key]):
-                raise ValueError(f"{where}: study {study!r} occurs twice; keep one row a study")
+                try:
+                    alike[key] = states_from_cells(cells, f"{where}: study {study!r}")
+                except ValueError as error:
+                    fault = str(error)
+            if not fault and study in states and (is_unique or states[study] != alike[key]):
+                fault = f"{where}: study {study!r} occurs twice; keep one row a study"
+            if fault:
+                if faults is None:
+                    raise ValueError(fault)
+                faults[study] = fault.replace(f"{where}: study {study!r}", f"line {line}")
+                continue
             states[study] = alike[key]
     return states
 

@@ -46,8 +46,15 @@ def named_order(order: str | Sequence[str] | None, path: Path) -> tuple[str, ...
     return names
 
 
-def read_label_lists(path: Path, names: Sequence[str]) -> dict[str, Labels]:
+def read_label_lists(
+    path: Path, names: Sequence[str], faults: dict[str, str] | None = None
+) -> dict[str, Labels]:
     r"""Return the labels of a JSON object that maps ids to lists of 14 numbers.
+
+    Args:
+        path: The file.
+        names: The observations in the order of the lists.
+        faults: Takes ids whose list can't be taken, and why; such a list is an error without.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -71,7 +78,16 @@ def read_label_lists(path: Path, names: Sequence[str]) -> dict[str, Labels]:
         raise ValueError(  # noqa: TRY004
             f"{path}: must map every id to a list of 14 numbers"
         )
-    return {study: _row(values, names, f"{path}: {study!r}") for study, values in content.items()}
+    states: dict[str, Labels] = {}
+    for study, values in content.items():
+        where = f"{path}: {study!r}"
+        try:
+            states[study] = _row(values, names, where)
+        except ValueError as error:
+            if faults is None:
+                raise
+            faults[study] = str(error).replace(where, "its list")
+    return states
 
 
 def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -52,6 +52,7 @@ class Folder(Source):
 
     Raises:
         FileNotFoundError: If a file or folder is not there.
+        ValueError: If there is a root for a folder, whose files all lie in it.
 
     >>> import tempfile
     >>> from PIL import Image
@@ -82,6 +83,8 @@ class Folder(Source):
         if not self._path.exists():
             raise FileNotFoundError(f"{path}: there is no such folder or CSV file")
         self._is_table = not self._path.is_dir()
+        if root is not None and not self._is_table:
+            raise ValueError(f"root is for the paths in a CSV file, but {path} is a folder")
         usual = self._path.parent if self._is_table else self._path
         self._root = usual if root is None else Path(root)
         self._labels = None if labels is None else Path(labels)
@@ -190,8 +193,8 @@ class Folder(Source):
             raise ValueError(
                 f"{self._path} and {self._labels} both have labels; leave out the columns or file"
             )
-        file = LabelFile.read(self._labels, order=self._label_order)
-        if not any(study.id in file.states for study in studies):
+        file = LabelFile.read(self._labels, order=self._label_order, keeps_faults=True)
+        if not any(study.id in file.states or study.id in file.faults for study in studies):
             raise ValueError(f"{self._labels}: has none of the studies; check its ids")
         return file
 
@@ -209,6 +212,8 @@ class Folder(Source):
                 reason = f"the image {where}; list it once"
                 return Problem(study.id, view.path, "duplicate image", reason)
             seen[path] = study.id
+        if self._labels is not None and study.id in labels.faults:
+            return Problem(study.id, self._labels.name, "label value", labels.faults[study.id])
         text = self._text(study)
         if isinstance(text, Problem):
             return text

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, final
 
 from gradtruce.data.label_file import LabelFile
@@ -23,11 +23,13 @@ class UidLabels:
         source: Of the file.
         by_id: As the file has them.
         by_uid: By the number of the study.
+        faults: By the number of the study, why its row can't be taken.
     """
 
     source: str
     by_id: Mapping[str, Labels]
     by_uid: Mapping[int, Labels]
+    faults: Mapping[int, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, file: LabelFile) -> "UidLabels":
@@ -48,7 +50,9 @@ class UidLabels:
                     f"{file.source}: study {study!r} is labelled twice under several ids, and not "
                     "alike; keep one row a study"
                 )
-        return cls(file.source, file.states, by_uid)
+        numbered = ((_UID.fullmatch(study), why) for study, why in file.faults.items())
+        faults = {int(found[1]): why for found, why in numbered if found}
+        return cls(file.source, file.states, by_uid, faults)
 
     def states(self, study: str, uid: int) -> Labels:
         """Return the known observations of a study; none where the file has not got it."""

@@ -160,6 +160,11 @@ class IUStudies:
             if isinstance(entry, Problem):
                 yield entry
                 continue
+            if self.labels is not None and entry.uid in labels.faults:
+                matched += 1
+                reason = labels.faults[entry.uid]
+                yield Problem(entry.id, self.labels.name, "label value", reason)
+                continue
             states = labels.states(entry.id, entry.uid)
             if states:
                 matched += 1
@@ -172,7 +177,7 @@ class IUStudies:
     def _label_file(self) -> LabelFile:
         if self.labels is None:
             return LabelFile("", {})
-        return LabelFile.read(self.labels, order=self.label_order)
+        return LabelFile.read(self.labels, order=self.label_order, keeps_faults=True)
 
     def _annotated(
         self, reports: Mapping[str, IUReport | Problem]

@@ -31,6 +31,11 @@ class LabelRows:
     Args:
         path: CSV of CheXpert or NegBio labels; `None` for no labels.
 
+    Attributes:
+        source: Of the file; "" without one.
+        file: Its name.
+        faults: Why the row of a study can't be taken.
+
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If it is no label file.
@@ -40,12 +45,13 @@ class LabelRows:
     """
 
     def __init__(self, path: Path | None) -> None:
-        self.source = ""
+        self.source = self.file = ""
+        self.faults: Mapping[str, str] = {}
         self._rows: dict[str, tuple[LabelState | None, ...]] = {}
         if path is None:
             return
-        labels = LabelFile.read(path)
-        self.source = labels.source
+        labels = LabelFile.read(path, keeps_faults=True)
+        self.source, self.file, self.faults = labels.source, path.name, labels.faults
         alike: dict[tuple[LabelState | None, ...], tuple[LabelState | None, ...]] = {}
         for study, states in labels.states.items():
             row = tuple(states.get(name) for name in OBSERVATIONS)
@@ -135,6 +141,9 @@ class RecordMaker:
             if not kept:
                 reason = "none of its images is known to be frontal; take all views to keep it"
                 return Problem(study.study, "", "no frontal view", reason, "noted")
+        if study.study in self._labels.faults:
+            reason = self._labels.faults[study.study]
+            return Problem(study.study, self._labels.file, "label value", reason)
         if self._locate(study.subject, study.study) is None:
             reason = "the archive of reports does not have it; download the archive again"
             return Problem(study.study, "", "missing report", reason)
