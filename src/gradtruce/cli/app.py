@@ -17,6 +17,7 @@ from gradtruce.cli.label import label
 from gradtruce.cli.listing import list_names
 from gradtruce.cli.predict import predict
 from gradtruce.cli.prepare import prepare
+from gradtruce.cli.preparing import Stopped
 from gradtruce.cli.report import report
 from gradtruce.cli.train import train
 
@@ -109,6 +110,8 @@ def run(arguments: Sequence[str]) -> int:
             print(_help_of(error), file=sys.stderr)
             return 2
         return _complain(_usage_message(error))
+    except Stopped as stop:
+        return _complain(str(stop), status=INTERRUPTED)
     except KeyboardInterrupt:
         status = INTERRUPTED
     except (ValueError, TypeError, OSError, ImportError, ArithmeticError) as error:

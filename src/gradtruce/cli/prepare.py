@@ -1,16 +1,21 @@
 """`gradtruce prepare`: from a source to a prepared data set."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, final
+from typing import TYPE_CHECKING, Annotated, Final, Literal, final
 
 import typer
 
+from gradtruce.cli.preparing import run_prepare
+
 if TYPE_CHECKING:
-    from gradtruce.data.prepared_manifest import Manifest
+    from typer import Context
+
     from gradtruce.data.sources.base import Source
     from gradtruce.data.sources.patient_split import PatientSplit
+else:
+    Context = typer.Context.__mro__[1]  # what typer really passes
 
 prepare = typer.Typer(
     no_args_is_help=True,
@@ -23,7 +28,7 @@ OnError = Literal["stop", "skip"]
 Target = Literal["findings", "impression", "findings+impression", "last_paragraph", "labeler_text"]
 
 Folder = Annotated[
-    Path, typer.Argument(help="The prepared data set; an interrupted one is gone on with.")
+    Path, typer.Argument(help="The set to make; the same command resumes an interrupted run.")
 ]
 Size = Annotated[int, typer.Option(min=32, help="Short side of the views in pixels.")]
 Jpeg = Annotated[
@@ -48,6 +53,11 @@ Shares = Annotated[
     typer.Option("--split-shares", help="Train, val, test by patient, such as 0.7,0.1,0.2."),
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")]
+SplitSeed = Annotated[int, typer.Option(min=0, help="Of the split by patient.")]
+
+_NOT_ANNOTATED: Final = (
+    "reports", "split", "labels", "target", "views", "unit", "image_format",
+)  # fmt: skip
 
 
 @final
@@ -62,7 +72,7 @@ class _How:
     pictures: bool
 
 
-@prepare.command()
+@prepare.command(short_help="Draw synthetic studies; nothing to download.")
 def phantom(
     folder: Folder,
     studies: Annotated[int, typer.Option(min=1, help="How many, over all splits.")] = 2000,
@@ -76,7 +86,7 @@ def phantom(
     """Draw synthetic chest radiograph studies of which everything is known."""
     from gradtruce.data.phantom.prepare import prepare_phantom
 
-    _run(
+    run_prepare(
         folder,
         lambda progress: prepare_phantom(
             folder,
@@ -91,8 +101,9 @@ def phantom(
     )
 
 
-@prepare.command(name="iu_xray")
+@prepare.command(name="iu_xray", short_help="Read a download of IU X-Ray (Open-i).")
 def iu_xray(
+    context: Context,
     folder: Folder,
     images: Annotated[
         str, typer.Option(help="Folder with the images you have; 'phantom' draws them.")
@@ -126,9 +137,18 @@ def iu_xray(
     from gradtruce.data.sources.iu_xray import IUXRay
     from gradtruce.data.sources.iu_xray_phantom import IUXRayPhantom
 
+    drawn = images == "phantom"
+    if annotation is not None:
+        fixed = ("split_shares",) if drawn else ("split_shares", "seed")
+        _refuse(context, fixed, "beside --annotation, whose splits are taken")
+    _refuse(
+        context,
+        ("projections",) if drawn else ("level",),
+        "where images are drawn" if drawn else "without --images phantom",
+    )
     split = _split(split_shares, seed)
     source: Source
-    if images == "phantom":
+    if drawn:
         source = IUXRayPhantom(
             annotation=annotation,
             reports=reports,
@@ -153,8 +173,9 @@ def iu_xray(
     _prepare(source, folder, _How(size, jpeg, workers, on_error, pictures))
 
 
-@prepare.command(name="mimic_cxr")
+@prepare.command(name="mimic_cxr", short_help="Read your own copy of MIMIC-CXR.")
 def mimic_cxr(
+    context: Context,
     folder: Folder,
     images: Annotated[Path, typer.Option(help="Your folder with files/p10 …, JPG or DICOM.")],
     reports: Annotated[
@@ -192,7 +213,7 @@ def mimic_cxr(
 
     source: Source
     if annotation is not None:
-        _refuse_beside_annotation(reports=reports, split=split, labels=labels)
+        _refuse(context, _NOT_ANNOTATED, "beside --annotation, which has it")
         source = MimicCxrAnnotation(annotation, images, metadata=metadata)
     elif reports is None:
         raise typer.BadParameter("--reports is needed, or --annotation")
@@ -211,7 +232,7 @@ def mimic_cxr(
     _prepare(source, folder, _How(size, jpeg, workers, on_error, pictures))
 
 
-@prepare.command(name="folder")
+@prepare.command(name="folder", short_help="Read your own images and reports.")
 def own_folder(
     folder: Folder,
     studies: Annotated[
@@ -222,7 +243,7 @@ def own_folder(
     label_order: LabelOrder = None,
     target: TargetOption = "findings",
     split_shares: Shares = None,
-    seed: Seed = 0,
+    seed: SplitSeed = 0,
     name: Annotated[str, typer.Option(help="What the set is called.")] = "folder",
     licence: Annotated[str, typer.Option(help="What may be done with it, in words.")] = "",
     size: Size = 256,
@@ -251,7 +272,7 @@ def _prepare(source: "Source", folder: Path, how: _How) -> None:
     from gradtruce.data.preparing.pipeline import prepare as prepare_set
     from gradtruce.data.sources.base import Settings
 
-    _run(
+    run_prepare(
         folder,
         lambda progress: prepare_set(
             source,
@@ -274,31 +295,18 @@ def _split(shares: str | None, seed: int) -> "PatientSplit | None":
         return PatientSplit(seed=seed) if seed else None
     try:
         train, val, test = (float(share) for share in shares.split(","))
+        return PatientSplit((train, val, test), seed)
     except ValueError:
         raise typer.BadParameter(
-            f"--split-shares must be three numbers such as 0.7,0.1,0.2, got '{shares}'"
+            "--split-shares must be three numbers above 0 that add up to 1, such as 0.7,0.1,0.2, "
+            f"got '{shares}'"
         ) from None
-    return PatientSplit((train, val, test), seed)
 
 
-def _refuse_beside_annotation(**given: object) -> None:
-    for name, value in given.items():
-        if value is not None:
-            raise typer.BadParameter(f"--{name} has no meaning beside --annotation; leave it out")
-
-
-def _run(folder: Path, make: Callable[[Any], "Manifest"]) -> None:
-    """Make a set under a progress bar and say what came of it."""
-    from gradtruce.cli.bar import Bars, Pace
-
-    with Bars() as bars:
-        manifest = make(Pace(bars, folder.name).tell)
-    counts = ", ".join(f"{split} {count}" for split, count in manifest.splits.items())
-    summary = manifest.notes.get("summary")
-    if summary:
-        print(summary)
-    for kind, number in manifest.problems.items():
-        print(f"problem: {kind}: {number} (see {folder / 'problems.csv'})")
-    kind = "synthetic studies" if manifest.is_synthetic else "studies"
-    print(f"done: {folder}: {sum(manifest.splits.values())} {kind} ({counts})")
-    print(f"card: {folder / 'card.html'}")
+def _refuse(context: Context, names: Sequence[str], where: str) -> None:
+    """Refuse options that would be ignored."""
+    for name in names:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            option = name.replace("_", "-")
+            raise typer.BadParameter(f"--{option} has no meaning {where}; leave it out")

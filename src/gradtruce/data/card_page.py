@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from pathlib import Path
 from typing import Any, Final, final
 
 import jinja2
@@ -29,6 +30,7 @@ _EXAMPLES: Final = {"train": 6, "val": 2, "test": 4}
 _SIDE = 200
 _QUALITY = 80
 _PROBLEMS_SHOWN = 20
+_MOST_COUNTS = 12
 
 
 @final
@@ -72,6 +74,16 @@ def write_cards(dataset: PreparedDataset, *, pictures: bool = True) -> None:
     write_whole(folder / "card.html", _render("card.html.j2", card, problems, examples))
 
 
+def has_examples(folder: Path) -> bool:
+    """Return whether the page of a set shows example studies; `False` without a page.
+
+    >>> has_examples(Path("no/such/folder"))
+    False
+    """
+    page = folder / "card.html"
+    return page.is_file() and "<article" in page.read_text(encoding="utf-8")
+
+
 def _examples(dataset: PreparedDataset) -> tuple[Example, ...]:
     """Return studies at even distances, so that no one chose them."""
     chosen: list[Example] = []
@@ -111,6 +123,7 @@ def _render(
             problems=problems[:_PROBLEMS_SHOWN],
             problem_count=len(problems),
             examples=examples,
+            caution=_caution(card),
         )
     )
 
@@ -136,13 +149,43 @@ def _settings_text(card: DataCard) -> str:
     return f"8-bit grey, short side {sides} pixels, {kept}"
 
 
+def _caution(card: DataCard) -> str:
+    if card["is_synthetic"]:  # its reports may be real
+        return "Pass this page on as the licence above allows."
+    return (
+        "This page holds images and reports of the source: pass it on only as its licence allows."
+    )
+
+
 def _facts(card: DataCard) -> Mapping[str, str]:
-    """Return what the set was made with and what is worth knowing, as text by name."""
+    """Return what the set was made with and what is worth knowing, as text by name.
+
+    Values that are empty say nothing and tables are not for reading; the JSON has all.
+    """
     told: dict[str, Any] = {**card["parameters"], **card["notes"]}
-    return {
-        name.replace("_", " "): value if isinstance(value, str) else json.dumps(value)
-        for name, value in told.items()
-    }
+    facts = {name.replace("_", " "): _fact(value) for name, value in told.items()}
+    return {name: text for name, text in facts.items() if text}
+
+
+def _fact(value: Any) -> str:  # any JSON value
+    """Return a value in words.
+
+    >>> _fact({"nodule": 1200, "mass": 12}), _fact({"a": {"b": 1}}), _fact(None)
+    ('nodule 1,200, mass 12', '1 row in data_card.json', '')
+    """
+    if value is None or value in ({}, [], ""):
+        return ""
+    if isinstance(value, Mapping):
+        if all(isinstance(inner, Mapping) for inner in value.values()):
+            return f"{len(value)} {'row' if len(value) == 1 else 'rows'} in data_card.json"
+        shown = [f"{name} {_fact(inner)}" for name, inner in list(value.items())[:_MOST_COUNTS]]
+        further = len(value) - len(shown)
+        return ", ".join(shown) + (f", and {further} more in data_card.json" if further else "")
+    if isinstance(value, list):
+        return ", ".join(map(_fact, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 @cache

@@ -52,14 +52,14 @@ def test_a_finished_set_of_something_else_is_refused(make_source, tmp_path, cont
     before = contents(tmp_path / "set")
     with pytest.raises(FileExistsError, match=r"short_side: 256 there, 64 asked for"):
         prepare(make_source(), tmp_path / "set", settings=Settings(64))
-    with pytest.raises(FileExistsError, match=r"set exists; remove it .*plan_sha256"):
+    with pytest.raises(FileExistsError, match=r"set exists; remove it .*list of its studies has"):
         prepare(make_source(31), tmp_path / "set")
     assert contents(tmp_path / "set") == before
 
 
 def test_a_folder_that_is_no_set_is_refused(make_source, tmp_path):
     (tmp_path / "set").mkdir()
-    with pytest.raises(FileExistsError, match="set exists; remove it or give another folder"):
+    with pytest.raises(FileExistsError, match="set exists and is no prepared set; give another"):
         prepare(make_source(), tmp_path / "set")
 
 

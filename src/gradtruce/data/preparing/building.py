@@ -13,15 +13,12 @@ from pydantic import ValidationError
 from gradtruce.data.prepared_schema import Row, to_row
 from gradtruce.data.preparing.disk import file_sha256, write_whole
 from gradtruce.data.preparing.plan import OnError, PlannedShard
+from gradtruce.data.preparing.problems import ProblemError
 from gradtruce.data.preparing.shards import ShardSummary, ShardWriter
 from gradtruce.data.sources.base import Built, Problem, Record, Settings, Source
 from gradtruce.data.study import Study
 
 _MACHINE = (EMFILE, ENFILE, ENOMEM)  # no fault of the file that was being read
-
-
-class ProblemError(ValueError):
-    """A problem of the source that stops the run."""
 
 
 @final
@@ -50,8 +47,9 @@ class ShardBuilder:
 
         Args:
             planned: Its records.
-            tell: Called with the number of studies that were done since the last call; an error
-                that it raises ends the work, and nothing is left of the shard.
+            tell: Called with the number of studies that were done since the last call, not with
+                those of a shard that was finished before; an error that it raises ends the work,
+                and nothing is left of the shard.
 
         Raises:
             ProblemError: On the first problem, with `on_error="stop"`.
@@ -61,7 +59,6 @@ class ShardBuilder:
         if summary is not None:
             for problem in summary.problems:  # found by a run that skipped
                 self._refuse(problem)
-            tell(len(planned.records))
             return summary
         writer = ShardWriter(self.set_folder / planned.file, planned.split)
         problems: list[Problem] = []
@@ -75,6 +72,10 @@ class ShardBuilder:
             raise
         write_whole(self._summary_path(planned), summary.model_dump_json())
         return summary
+
+    def was_finished(self, planned: PlannedShard) -> bool:
+        """Return whether an earlier run says it finished a shard, without looking at the file."""
+        return self._summary_path(planned).is_file()
 
     def finished(self, planned: PlannedShard) -> ShardSummary | None:
         """Return the summary of a shard that an earlier run finished, if it is whole."""

@@ -1,18 +1,24 @@
 """Make a prepared set of a source: in parallel, resumable, all of it at the end or nothing."""
 
+import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, final
 
-from gradtruce.data.card_page import write_cards
+from gradtruce.data.card_page import has_examples, write_cards
 from gradtruce.data.prepared import PreparedDataset
 from gradtruce.data.prepared_manifest import MANIFEST, Manifest, current_versions
-from gradtruce.data.preparing.building import ProblemError, ShardBuilder
+from gradtruce.data.preparing.building import ShardBuilder
 from gradtruce.data.preparing.disk import file_sha256, write_whole
 from gradtruce.data.preparing.plan import OnError, Plan, make_plan, most_frequent
-from gradtruce.data.preparing.problems import PROBLEMS, count_kinds, problems_table
+from gradtruce.data.preparing.problems import (
+    PROBLEMS,
+    ProblemError,
+    count_kinds,
+    problems_table,
+)
 from gradtruce.data.preparing.shards import ShardSummary
 from gradtruce.data.preparing.summing import manifest_of, studies_of
 from gradtruce.data.preparing.work_folder import WorkFolder, differences
@@ -20,9 +26,12 @@ from gradtruce.data.preparing.workers import available_cores, build_all
 from gradtruce.data.sources.base import Problem, Settings, Source
 
 Progress = Callable[[int, int], None]
-"""Called with how many studies are done and how many there are; time left follows from it."""
+"""Called with how many studies are done and how many there are; time left follows from it.
 
-_IDENTITY: Final = ("fingerprint", "plan_sha256", "settings")
+The first call says how many an earlier run has left.
+"""
+
+_IDENTITY: Final = ("licence", "parameters", "settings", "fingerprint", "plan_sha256")
 
 
 def prepare(
@@ -42,7 +51,8 @@ def prepare(
     Everything is written into a hidden folder beside the target and renamed at the end. After a
     crash, an interrupt or a full disk the same call goes on: finished shards are checked by their
     hash and kept. The same source, settings and versions give the same bytes, whatever the number
-    of workers and however often it was interrupted. Called again on a finished set it does nothing.
+    of workers and however often it was interrupted. Called again on a finished set it does nothing,
+    or writes the cards anew if example images are now wanted, or no more.
 
     Args:
         source: What to prepare.
@@ -60,7 +70,8 @@ def prepare(
         FileExistsError: If `folder` or the work folder holds something else, or another process
             prepares it.
         FileNotFoundError: If the source is not there.
-        ValueError: If a patient is in two splits, a split is empty, or (with "stop") on a problem.
+        ValueError: If a patient is in two splits or a split is empty.
+        ProblemError: On a problem of the source, with "stop".
         OSError: If the set can't be written.
         ChildProcessError: If a worker process died.
     """
@@ -80,6 +91,10 @@ def prepare(
             workers or available_cores(), progress or (lambda _done, _total: None)
         )
         return run.finish(summaries)
+
+
+class NothingLeftError(ValueError):
+    """All studies of a split were left out."""
 
 
 @final
@@ -104,9 +119,11 @@ class _Run:
         """Return all that decides the set."""
         return {
             "name": self.source.name,
+            "licence": self.source.licence,
+            "parameters": json.loads(json.dumps(dict(self.source.parameters))),
+            "settings": _as_json(self.settings),
             "fingerprint": self.source.fingerprint(),
             "plan_sha256": self.plan.sha256,
-            "settings": _as_json(self.settings),
             "versions": current_versions(),
         }
 
@@ -114,13 +131,19 @@ class _Run:
         """Return the manifest of the set that is there, if it is the one asked for."""
         there = Manifest.read(self.target)
         begun = {name: getattr(there, name) for name in ("name", *_IDENTITY)}
-        differing = differences(begun, {name: self.identity()[name] for name in begun})
+        identity = self.identity()
+        differing = differences(begun, {name: identity[name] for name in begun})
         if differing:
             raise FileExistsError(
                 f"{self.target} exists; remove it or give another folder: it holds another set "
                 f"({differing})"
             )
         self._say(f"{self.target} is up to date")
+        if has_examples(self.target) != self._pictures:
+            write_cards(PreparedDataset.open(self.target), pictures=self._pictures)
+            self._say(
+                f"card.html was written anew {'with' if self._pictures else 'without'} images"
+            )
         return there
 
     def build(self, workers: int, progress: Progress) -> list[ShardSummary]:
@@ -132,17 +155,16 @@ class _Run:
             self.work.set_folder,
             self.work.finished_folder,
         )
-        finished = self.work.finished()
-        if finished:
-            self._say(
-                f"going on: {finished:,} of {len(self.plan.shards):,} shards were finished before"
-            )
-        total, done = self.plan.studies, 0
-        progress(0, total)
+        before = [shard for shard in self.plan.shards if builder.was_finished(shard)]
+        if before:
+            shards = len(self.plan.shards)
+            self._say(f"going on: {len(before):,} of {shards:,} shards were finished before")
+        total, done = self.plan.studies, sum(len(shard.records) for shard in before)
+        progress(done, total)
 
         def tell(studies: int) -> None:
             nonlocal done
-            done += studies
+            done = min(done + studies, total)  # a finished shard that was damaged is built again
             progress(done, total)
 
         return build_all(builder, self.plan.shards, workers, tell)
@@ -152,7 +174,7 @@ class _Run:
         problems = (*self.plan.problems, *(p for s in summaries for p in s.problems))
         for split, count in studies_of(summaries).items():
             if not count:
-                raise ProblemError(
+                raise NothingLeftError(
                     f"split {split!r}: nothing of its studies could be used"
                     f"{most_frequent(problems)}"
                 )
@@ -162,8 +184,6 @@ class _Run:
         manifest.write(folder)
         write_cards(PreparedDataset.open(folder), pictures=self._pictures)
         self.work.publish()
-        if problems:
-            self._say(f"{len(problems):,} problems are listed in {self.target / PROBLEMS}")
         return manifest
 
     def _manifest(self, summaries: Sequence[ShardSummary], problems: Sequence[Problem]) -> Manifest:
@@ -173,9 +193,7 @@ class _Run:
             name=source.name,
             source=source.description,
             is_synthetic=source.is_synthetic,
-            parameters=dict(source.parameters),
             notes=dict(source.notes()),
-            licence=source.licence,
             problems=count_kinds(problems),
             tables={PROBLEMS: file_sha256(self.work.set_folder / PROBLEMS)},
             **{name: identity[name] for name in _IDENTITY},
@@ -185,7 +203,7 @@ class _Run:
 def _refuse_foreign(target: Path) -> None:
     """Refuse early, before a source is read, what is no prepared set."""
     if (target.exists() or target.is_symlink()) and not (target / MANIFEST).is_file():
-        raise FileExistsError(f"{target} exists; remove it or give another folder")
+        raise FileExistsError(f"{target} exists and is no prepared set; give another folder")
 
 
 def _as_json(settings: Settings) -> dict[str, int | None]:
@@ -199,10 +217,8 @@ def _naming(work: WorkFolder) -> Iterator[None]:
         yield
     except FileExistsError:
         raise
-    except ProblemError as error:
-        raise ValueError(f"{error}{_what_is_kept(work)}") from None
-    except ChildProcessError as error:
-        raise ChildProcessError(f"{error}{_what_is_kept(work)}") from None
+    except (ProblemError, NothingLeftError, ChildProcessError) as error:
+        raise type(error)(f"{error}{_what_is_kept(work)}") from None
     except OSError as error:
         reason = error.strerror or " ".join(str(error).split())
         raise OSError(
@@ -210,7 +226,9 @@ def _naming(work: WorkFolder) -> Iterator[None]:
             f"free some space or give another folder{_what_is_kept(work)}"
         ) from error
     except BaseException as error:
-        error.add_note(_what_is_kept(work).removeprefix("; "))
+        kept = _what_is_kept(work).removeprefix("; ")
+        if kept:
+            error.add_note(kept)
         raise
 
 
@@ -219,7 +237,7 @@ def _what_is_kept(work: WorkFolder) -> str:
     if not finished:
         work.remove()
         return ""
+    kept = "1 finished shard is" if finished == 1 else f"{finished:,} finished shards are"
     return (
-        f"; {finished:,} finished shards are kept in {work.path}: give the same command again "
-        "to go on, or remove that folder"
+        f"; {kept} kept in {work.path}: give the same command again to go on, or remove that folder"
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Literal, final
 
+from gradtruce.data.preparing.problems import ProblemError
 from gradtruce.data.preparing.shards import shard_name
 from gradtruce.data.sources.base import Problem, Record
 from gradtruce.data.study import SPLITS, Split
@@ -68,8 +69,9 @@ def make_plan(
         shard_rows: Most studies in one shard, but for a patient who has more.
 
     Raises:
-        ValueError: If a patient is in two splits or a split would be empty, always; on a problem
-            (duplicate id, unknown split, prior study that is not there), with `on_error="stop"`.
+        ValueError: If a patient is in two splits or a split would be empty, always.
+        ProblemError: On a problem (duplicate id, unknown split, prior study that is not there),
+            with `on_error="stop"`.
 
     >>> made = make_plan(Record(name, name, name) for name in SPLITS)
     >>> [(shard.file, len(shard.records)) for shard in made.shards]
@@ -147,7 +149,7 @@ class _Register:
 
     def _note(self, problem: Problem) -> None:
         if self._on_error == "stop" and problem.action != "noted":
-            raise ValueError(problem.message())
+            raise ProblemError(problem.message())
         self.problems.append(problem)
 
 

@@ -13,6 +13,10 @@ PROBLEMS: Final = "problems.csv"
 _HEADER: Final = ("id", "file", "kind", "reason", "action")
 
 
+class ProblemError(ValueError):
+    """A problem of the source that stops the run; with `on_error="skip"` it would be listed."""
+
+
 def problems_table(problems: Iterable[Problem]) -> str:
     r"""Return the problems as CSV.
 

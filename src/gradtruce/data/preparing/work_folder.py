@@ -13,6 +13,10 @@ from gradtruce.data.preparing.disk import PARTIAL, flush_to_disk, write_whole
 
 _PLAN: Final = "plan.json"
 _LOCK: Final = "lock"
+_HASHES: Final = {
+    "fingerprint": "the files it is made from have changed",
+    "plan_sha256": "the list of its studies has changed",
+}
 
 
 @final
@@ -135,14 +139,19 @@ class WorkFolder:
 def differences(begun: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
     """Return in words which values differ; "" if none.
 
+    Hashes are named only where nothing else differs: they follow from arguments and files.
+
     >>> differences({"size": 64, "seed": 0}, {"size": 128, "seed": 0})
     'size: 64 there, 128 asked for'
     """
     names = [name for name in {**begun, **asked} if begun.get(name) != asked.get(name)]
-    return "; ".join(_difference(name, begun.get(name), asked.get(name)) for name in names)
+    told = [name for name in names if name not in _HASHES] or names
+    return "; ".join(_difference(name, begun.get(name), asked.get(name)) for name in told)
 
 
 def _difference(name: str, begun: object, asked: object) -> str:
+    if name in _HASHES:
+        return _HASHES[name]
     if isinstance(begun, Mapping) and isinstance(asked, Mapping):
         return differences(
             {f"{name}.{key}": value for key, value in begun.items()},

@@ -192,6 +192,10 @@ def _label_file(images: Path, labels: str | Path | None) -> Path | None:
     for labeler in _LABELERS:
         if str(labels) == labeler:
             return find_table(images, labeler)
+    if not Path(labels).exists():
+        raise FileNotFoundError(
+            f"labels must be {', '.join(_LABELERS)} or a file; there is no file {labels}"
+        )
     return Path(labels)
 
 
