@@ -97,11 +97,19 @@ def ends_early(content: bytes, image: Image.Image) -> bool:
     is_progressive = any(marker == _PROGRESSIVE for marker, _ in markers)
     if not is_progressive and not values <= _UNDECODED:
         return False
-    end = next(at for marker, at in markers if marker == _END)
-    filled = content[:end] + _FILLING + content[end:]
-    with Image.open(io.BytesIO(filled), formats=("JPEG",)) as other:
+    with Image.open(io.BytesIO(filled_up(content)), formats=("JPEG",)) as other:
         other.draft(None, image.size)
         return other.size != image.size or _differ(image, other)
+
+
+def filled_up(content: bytes) -> bytes:
+    r"""Return a JPEG with more bytes before its end marker; a whole one decodes to the same image.
+
+    >>> filled_up(b"\xff\xd8\xff\xd9")[:4]
+    b'\xff\xd8\x00\x01'
+    """
+    end = next((at for marker, at in _markers(content) if marker == _END), len(content))
+    return content[:end] + _FILLING + content[end:]
 
 
 def _differ(one: Image.Image, other: Image.Image) -> bool:

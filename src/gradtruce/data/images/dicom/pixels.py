@@ -12,6 +12,7 @@ from gradtruce.data.images.dicom.header import Header
 from gradtruce.data.images.dicom.jpeg_plugin import register
 from gradtruce.data.images.dicom.quiet import guarded
 from gradtruce.data.images.film import UnfitImageError
+from gradtruce.data.images.whole import filled_up
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -33,9 +34,11 @@ _PLUGINS = {  # GDCM and pylibjpeg-rle are left out: damage makes them end the p
     "1.2.840.10008.1.2.5": ("pydicom",),  # RLE
 }
 _RLE = "1.2.840.10008.1.2.5"
+_JPEG = {f"1.2.840.10008.1.2.4.{last}" for last in ("50", "51", "57", "70")}
 _LOSSY = {f"1.2.840.10008.1.2.4.{last}" for last in ("50", "51", "81", "91", "203")}
 _MONOCHROME = {"MONOCHROME1", "MONOCHROME2"}
 _COLOUR = {"RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT"}
+_CUT = "damaged DICOM image, or cut off; replace it or leave it out"
 _TINGE = 16  # JPEG rounds colour; more than that between the channels is no grey image
 
 Stored = Int32[np.ndarray, "height width"]
@@ -57,14 +60,33 @@ def stored_values(dataset: Dataset, header: Header) -> tuple[Stored, bool]:
     plugin, decoder = _decoder(syntax)
     if syntax in _PLUGINS:
         _check_frame(dataset, header, colours, is_rle=syntax == _RLE)
-    values = guarded(
-        lambda: decoder.as_array(dataset, index=0, decoding_plugin=plugin)[0],
-        "damaged DICOM image, or cut off; replace it or leave it out",
-    )
+    values = _decoded(dataset, decoder, plugin)
+    if syntax in _JPEG and _may_end_early(values):
+        _fill_up(dataset)
+        if not np.array_equal(_decoded(dataset, decoder, plugin), values):
+            raise UnfitImageError(_CUT)
     expected = (header.rows, header.columns) if colours == 1 else (header.rows, header.columns, 3)
     if values.shape != expected:
         raise UnfitImageError("its pixels are not as many as its header says; replace it")
     return (_grey_of(values) if colours == 3 else values).astype(np.int32), syntax in _LOSSY
+
+
+def _decoded(dataset: Dataset, decoder: Decoder, plugin: str) -> np.ndarray:
+    return guarded(lambda: decoder.as_array(dataset, index=0, decoding_plugin=plugin)[0], _CUT)
+
+
+def _may_end_early(values: np.ndarray) -> bool:
+    """Return whether the end looks like what libjpeg makes up: middle grey, or the row above."""
+    middle = 1 << (8 * values.dtype.itemsize - 1)
+    is_grey = np.abs(values[-1, -1].astype(np.int64) - middle).max() <= 1
+    return bool(is_grey or np.array_equal(values[-1], values[-2:][0]))
+
+
+def _fill_up(dataset: Dataset) -> None:
+    from pydicom.encaps import encapsulate, get_frame  # noqa: PLC0415 - an extra
+
+    frame = bytes(get_frame(dataset.PixelData, 0, number_of_frames=1))
+    dataset.PixelData = encapsulate([filled_up(frame)], has_bot=False)
 
 
 def _transfer_syntax(dataset: Dataset) -> str:
@@ -116,7 +138,7 @@ def _check_frame(dataset: Dataset, header: Header, colours: int, *, is_rle: bool
         return
     stream = codestream_of(frame)
     if stream is None or not stream.is_whole:
-        raise UnfitImageError("damaged DICOM image, or cut off; replace it or leave it out")
+        raise UnfitImageError(_CUT)
     allocated = int(dataset.BitsAllocated)
     if (stream.rows, stream.columns, stream.components) != (
         *(header.rows, header.columns),
