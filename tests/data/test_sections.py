@@ -194,6 +194,7 @@ def test_a_notification_about_findings_does_not_take_their_place(rule):
         ("CT  FINDINGS", "findings"),
         ("FRONTAL AND LATERAL", "findings"),
         ("WETREAD", "wet_read"),
+        ("TECHNIQUE OF CHEST FILM", "technique"),
         ("CONCLUSIONS", "conclusions"),
     ],
 )

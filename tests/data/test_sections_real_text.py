@@ -25,13 +25,14 @@ LAYOUTS = {
 
 @pytest.fixture
 def reports(shared):
-    """Return the sections of the real reports that have findings, impression and indication."""
+    """Return the sections of every fifth real report of those that have findings, impression and indication."""
     path = shared / "iu_xray" / "openi_reports_sections.json"
     if not path.is_file():
         pytest.skip("the sections of the real reports are not beside the repository")
     studies = json.loads(path.read_text(encoding="utf-8"))
     texts = [{name: study.get(name) or "" for name in NAMES} for study in studies]
-    return [one for one in texts if one["findings"] and one["impression"] and one["indication"]]
+    whole = [one for one in texts if one["findings"] and one["impression"] and one["indication"]]
+    return whole[::5]  # all 3,365 take 20 seconds
 
 
 def test_findings_come_out_of_every_layout_as_they_went_in(reports):

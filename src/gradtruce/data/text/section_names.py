@@ -57,6 +57,7 @@ _WITHIN: Final = (
     ("indication", "indication"),
     ("reason", "indication"),
     ("clinical", "indication"),
+    ("technique", "technique"),
 )
 _VIEWS: Final = re.compile(
     r"chest|portable|ribs|bone window|frontal (?:and|view|upright|semi-upright)"
