@@ -2,7 +2,7 @@
 
 import inspect
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, Final, final
 
 import torch
 from transformers import PreTrainedTokenizerFast
@@ -19,6 +19,12 @@ from gradtruce.gradients.balancer import Balancer
 from gradtruce.methods.registry import Method, build
 from gradtruce.naming import suggestion
 from gradtruce.training.config import BalanceConfig, DataConfig, RunConfig, TrainingConfig
+
+_SOURCES: Final = {
+    name: name.removesuffix("_phantom")
+    for name in ("phantom", "iu_xray", "iu_xray_phantom", "mimic_cxr")
+}
+"""The command that prepares a set of that name."""
 
 
 @final
@@ -87,9 +93,12 @@ def _require_size(data: DataConfig, dataset: PreparedDataset) -> None:
     """Refuse images that were prepared smaller than the method is to see them."""
     kept = dataset.manifest.settings.get("short_side")
     if kept is not None and kept < data.image_size:
+        source = _SOURCES.get(dataset.manifest.name, "folder")
         raise ValueError(
             f"data.image_size is {data.image_size} pixels, but {data.path} was prepared with"
-            f" {kept}: prepare it again with --size {data.image_size}, or lower data.image_size"
+            f" {kept}: prepare it again with the same options and another size (gradtruce prepare"
+            f" {source} {data.path}-{data.image_size} … --size {data.image_size}), or lower"
+            " data.image_size"
         )
 
 

@@ -77,6 +77,7 @@ def require_score(name: str, data: DataParts, labeler: Labeler, tasks: Sequence[
             generated=text,
             findings=dict.fromkeys(OBSERVATIONS, 0.5),
             labels=known_labels(torch.from_numpy(val.split.labels[place])) or None,
+            label_source=data.dataset.manifest.label_source,
         )
         for place, text in enumerate(val.references)
     ]
