@@ -25,7 +25,7 @@ LAYOUTS = {
 
 @pytest.fixture
 def reports(shared):
-    """Return the sections of every fifth real report of those that have findings, impression and indication."""
+    """Return the sections of a fifth of the real reports that have all that is asked for."""
     path = shared / "iu_xray" / "openi_reports_sections.json"
     if not path.is_file():
         pytest.skip("the sections of the real reports are not beside the repository")
