@@ -52,3 +52,30 @@ def test_the_same_set_gives_the_same_page(prepared):
     first = (prepared.folder / "card.html").read_bytes()
     write_cards(prepared)
     assert (prepared.folder / "card.html").read_bytes() == first
+
+
+def test_what_a_set_was_made_with_is_told_in_words(tmp_path, make_study):
+    made_with = {
+        "split": {"by": "hash", "shares": [0.7, 0.3]},
+        "labels": None,
+        "rows": {"a": {"b": 1}, "c": {"b": 2}},
+        "terms": {f"term {n}": 1000 for n in range(14)},
+    }
+    parameters = {**made_with, "is_whole": True}
+    with PreparedWriter(tmp_path / "set", name="a", source="", parameters=parameters) as writer:
+        for split in SPLITS:
+            writer.add(make_study(split, split))
+    write_cards(PreparedDataset.open(tmp_path / "set"))
+    told = (tmp_path / "set" / "data_card.md").read_text(encoding="utf-8").splitlines()
+    assert "- split: by hash · shares 0.7, 0.3" in told
+    assert "- rows: 2 rows in data_card.json" in told
+    assert "- is whole: yes" in told
+    assert not any(line.startswith("- labels:") for line in told)
+    (terms,) = (line for line in told if line.startswith("- terms:"))
+    assert terms.endswith(" · term 11 1,000 · 2 more in data_card.json")
+
+
+def test_views_of_which_burned_in_text_is_not_told_are_counted(prepared):
+    write_cards(prepared)
+    page = (prepared.folder / "card.html").read_text(encoding="utf-8")
+    assert "15 not told" in page

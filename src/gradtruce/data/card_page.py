@@ -171,7 +171,7 @@ def _fact(value: Any) -> str:  # any JSON value
     """Return a value in words.
 
     >>> _fact({"nodule": 1200, "mass": 12}), _fact({"a": {"b": 1}}), _fact(None)
-    ('nodule 1,200, mass 12', '1 row in data_card.json', '')
+    ('nodule 1,200 · mass 12', '1 row in data_card.json', '')
     """
     if value is None or value in ({}, [], ""):
         return ""
@@ -180,7 +180,7 @@ def _fact(value: Any) -> str:  # any JSON value
             return f"{len(value)} {'row' if len(value) == 1 else 'rows'} in data_card.json"
         shown = [f"{name} {_fact(inner)}" for name, inner in list(value.items())[:_MOST_COUNTS]]
         further = len(value) - len(shown)
-        return ", ".join(shown) + (f", and {further} more in data_card.json" if further else "")
+        return " · ".join([*shown, *([f"{further} more in data_card.json"] if further else [])])
     if isinstance(value, list):
         return ", ".join(map(_fact, value))
     if isinstance(value, bool):
