@@ -58,7 +58,7 @@ def epochs(loader: Loader) -> int:
 
 def measure_loader(split: PreparedSplit, tokenizer: PreTrainedTokenizerFast) -> None:
     """Print rates with and without workers and random changes."""
-    print("| workers | random changes | images/s | images/s a core |\n|---|---|---|---|")
+    print("\n| workers | random changes | images/s | images/s a core |\n|---|---|---|---|")
     rich = Augmentation(rotation=5.0, brightness=0.1, contrast=0.1)
     for name, augmentation in (("none", None), ("crop", Augmentation()), ("all", rich)):
         for workers in (0, 1, 2):
@@ -80,9 +80,10 @@ def measure_loader(split: PreparedSplit, tokenizer: PreTrainedTokenizerFast) -> 
             loader.close()  # only then their processor time counts
             spent = processor_seconds() - spent
             a_core = images / spent
-            print(f"| {workers} | {name} | {images / clock:,.0f} | {a_core:,.0f} |", flush=True)
-            if a_core < NEEDED:
-                print(f"(below {NEEDED} images a second a core)")
+            note = f" (below {NEEDED})" if a_core < NEEDED else ""
+            print(
+                f"| {workers} | {name} | {images / clock:,.0f} | {a_core:,.0f}{note} |", flush=True
+            )
 
 
 def milliseconds(work: Callable[[int], object], count: int) -> float:
