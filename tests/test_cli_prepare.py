@@ -105,6 +105,14 @@ def test_a_folder_of_images_and_texts(tmp_path: Path, capsys: Capture) -> None:
     assert "root is for the paths in a CSV file" in line
 
 
+def test_a_folder_with_a_table_in_it_is_told_to_give_that(
+    table: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    line = complaint(capsys, "prepare", "folder", tmp_path / "set", table.parent)
+    assert "no .txt file has its name; add the report or leave the image out" in line
+    assert "or give mine.csv in place of the folder, if that lists the studies" in line
+
+
 def test_iu_xray_from_the_annotation_file(
     download: Download, tmp_path: Path, capsys: Capture
 ) -> None:

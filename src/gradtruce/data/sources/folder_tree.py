@@ -50,8 +50,9 @@ def walk_tree(root: Path) -> Iterator[OwnStudy | Problem]:
                 yield Problem("", str(place / name), "link to a folder", reason)
         images = sorted(name for name in names if name.lower().endswith(IMAGE_ENDINGS))
         texts = sorted(name for name in names if name.lower().endswith(".txt"))
+        tables = sorted(name for name in names if name.lower().endswith(".csv"))
         if images or texts:
-            yield from _Group(place, images, texts).studies()
+            yield from _Group(place, images, texts, tables).studies()
 
 
 @final
@@ -63,11 +64,13 @@ class _Group:
         place: The folder below the root.
         images: Names.
         texts: Names.
+        tables: Names; they are not read, but the user may have meant one.
     """
 
     place: PurePosixPath
     images: Sequence[str]
     texts: Sequence[str]
+    tables: Sequence[str]
 
     def studies(self) -> Iterator[OwnStudy | Problem]:
         stems = {_stem(text): text for text in self.texts}
@@ -90,6 +93,9 @@ class _Group:
         for image, owner in owners.items():
             if owner is None:
                 reason = "no .txt file has its name; add the report or leave the image out"
+                if self.tables:
+                    table = self.tables[0]
+                    reason += f"; or give {table} in place of the folder, if that lists the studies"
                 yield self._problem(_stem(image), image, "missing report", reason)
             else:
                 views[owner].append(image)
