@@ -48,6 +48,12 @@ def test_a_leak_is_an_error_even_when_problems_are_skipped():
         make_plan(leaking, on_error="skip")
 
 
+@pytest.mark.parametrize("spelling", ["V", " v", "v "])
+def test_a_patient_spelt_otherwise_is_a_leak_too(spelling):
+    with pytest.raises(ValueError, match=f"patient '{spelling}' is in 'test', but in 'val' with"):
+        make_plan([*records(), Record("x", spelling, "test")], on_error="skip")
+
+
 def test_an_empty_split_is_an_error_that_says_what_was_left_out():
     listed = [Record("t", "t", "train"), Problem("v", "v.png", "missing image", "is not there")]
     with pytest.raises(ValueError, match=r"split 'val' has no study; .* \(1 left out: missing im"):

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from jaxtyping import TypeCheckError
 
+from gradtruce.data.observations import OBSERVATIONS
 from gradtruce.data.prepared import PreparedDataset
 from gradtruce.data.preparing.pipeline import prepare
 from gradtruce.data.preparing.problems import read_problems
@@ -86,6 +87,14 @@ def test_labels_have_four_states_and_a_source_with_hash(tree, labels):
     assert records[TIED.study].label_states() == {"Edema": -1}
     assert records[NO_FINDINGS.study].label_states() == {}
     assert f"{labels}.csv.gz (sha256 " in records[TEST.study].label_source
+
+
+def test_labels_of_other_studies_are_an_error(tmp_path, tree):
+    header = ",".join(("id", *OBSERVATIONS))
+    other = tmp_path / "labels.csv"
+    other.write_text(f"{header}\ns99999999,1{',' * (len(OBSERVATIONS) - 1)}\n")
+    with pytest.raises(ValueError, match=r"labels\.csv: has none of the studies"):
+        listed(source_of(tree, labels=other))
 
 
 def test_a_record_an_image_has_the_study_s_report_and_a_prior_image(tree):

@@ -139,6 +139,11 @@ class _Run:
                 f"({differing})"
             )
         self._say(f"{self.target} is up to date")
+        if there.problems:
+            self._say(
+                f"what {PROBLEMS} lists was left out of it; where that has been mended since, "
+                f"remove {self.target} to prepare it anew"
+            )
         if has_examples(self.target) != self._pictures:
             write_cards(PreparedDataset.open(self.target), pictures=self._pictures)
             self._say(

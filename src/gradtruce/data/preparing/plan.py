@@ -60,7 +60,8 @@ def make_plan(
 ) -> Plan:
     """Return the plan of a source's records.
 
-    Studies of a patient come together, where the first of them stands: so a worker knows whether a
+    Patients whose names differ in case or blanks alone must be in one split, too. Studies of a
+    patient come together, where the first of them stands: so a worker knows whether a
     prior study was kept. A shard has `shard_rows` rows, or one in 256 of the studies, 64 to 1,024.
 
     Args:
@@ -102,7 +103,7 @@ class _Register:
         self.problems: list[Problem] = []
         self.patient_of: dict[str, str] = {}
         self._on_error = on_error
-        self._split_of: dict[str, tuple[Split, str]] = {}
+        self._first_of: dict[str, tuple[Split, str]] = {}
         self._studies: dict[str, list[Record]] = {}
 
     def enter(self, entry: Record | Problem) -> None:
@@ -124,11 +125,12 @@ class _Register:
         """Return the studies of every patient, by split, priors that are not there removed."""
         by_split: dict[Split, list[list[Record]]] = {split: [] for split in SPLITS}
         for patient, records in self._studies.items():
-            by_split[self._split_of[patient][0]].append([self._linked(r) for r in records])
+            by_split[records[0].split].append([self._linked(r) for r in records])
         return by_split
 
     def _refuse_leak(self, record: Record) -> None:
-        split, first = self._split_of.setdefault(record.patient, (record.split, record.id))
+        spelt_alike = " ".join(record.patient.split()).casefold()
+        split, first = self._first_of.setdefault(spelt_alike, (record.split, record.id))
         if split != record.split:
             raise ValueError(
                 f"study {record.id!r}: patient {record.patient!r} is in {record.split!r}, "

@@ -132,7 +132,8 @@ class MimicCxr(Source):
 
         Raises:
             FileNotFoundError: If a table, the folder or the archive is not there.
-            ValueError: If a table or the archive is damaged, or a patient is in two splits.
+            ValueError: If a table or the archive is damaged, a patient is in two splits, or no
+                label is of these studies.
         """
         maker = RecordMaker(
             prefix=prefix_of(self._images),
@@ -144,6 +145,8 @@ class MimicCxr(Source):
             unit=self._unit,
         )
         yield from maker.records(Listing(self._metadata))
+        if self._labels is not None and not maker.has_labelled:
+            raise ValueError(f"{self._labels}: has none of the studies; ids are bare, as 50414267")
         self._notes = maker.notes()
 
     def build(self, record: Record, settings: Settings) -> Built:

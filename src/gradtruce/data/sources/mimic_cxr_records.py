@@ -96,6 +96,7 @@ class RecordMaker:
         self.with_prior: Counter[Split] = Counter()
         self._prefix, self._ending = prefix, ending
         self._splits, self._labels, self._locate = splits, labels, locate
+        self.has_labelled = False
         self._views, self._unit = views, unit
 
     def records(self, listing: Listing) -> Iterator[Record | Problem]:
@@ -167,6 +168,7 @@ class RecordMaker:
             parts = [(image, (view,)) for (_, image), view in zip(study.images, views, strict=True)]
         if before is not None:
             self.with_prior[split] += len(parts)
+        self.has_labelled |= bool(labels)
         if self._labels.source and not labels:
             self.counts["studies without labels"] += 1
         for name, own in parts:
