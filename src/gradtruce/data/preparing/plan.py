@@ -124,7 +124,7 @@ class _Register:
     def patients(self) -> Mapping[Split, Sequence[Sequence[Record]]]:
         """Return the studies of every patient, by split, priors that are not there removed."""
         by_split: dict[Split, list[list[Record]]] = {split: [] for split in SPLITS}
-        for patient, records in self._studies.items():
+        for records in self._studies.values():
             by_split[records[0].split].append([self._linked(r) for r in records])
         return by_split
 
