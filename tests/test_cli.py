@@ -53,9 +53,14 @@ def test_list_shows_every_name(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(f"balance/{name}" in shown for name in published)
 
 
-def test_doctor_finds_everything_here(capsys: pytest.CaptureFixture[str]) -> None:
+def test_doctor_finds_everything_here(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
     assert run(["doctor"]) == 0
-    assert "all that this version needs is here" in capsys.readouterr().out
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == "all that this version needs is here"
+    assert all(len(line) <= 100 for line in lines if " " in line.strip())
 
 
 @pytest.mark.parametrize("name", LATER)
@@ -98,7 +103,7 @@ def test_too_few_studies_leave_nothing_behind(
 @pytest.mark.parametrize(
     ("content", "named"),
     [
-        ("", "no prediction"),
+        ("", "the file is empty"),
         ("not json\n", "line 1"),
         ('{"id": "a", "reference": "clear ."}\n', "generated"),
         ('{"id": "a", "reference": "b", "generated": "c"}\n' * 2, "a"),
@@ -122,9 +127,10 @@ def test_evaluate_scores_any_system(tmp_path: Path, capsys: pytest.CaptureFixtur
     path = tmp_path / "predictions.jsonl"
     path.write_text("\n".join(json.dumps(row) for row in rows))
     assert run(["evaluate", str(path), "--resamples", "10"]) == 0
-    assert "micro_13.f1" in capsys.readouterr().out
-    scores = json.loads((tmp_path / "metrics.json").read_text())
-    assert scores["groups"]["clinical"]["scores"]["micro_13.f1"]["value"] == pytest.approx(2 / 3)
+    assert "Clinical efficacy\n" in capsys.readouterr().out
+    scores = json.loads((tmp_path / "metrics.json").read_text())["scores"]
+    found = scores["clinical.micro_13.uncertain_negative.f1"]["value"]
+    assert found == pytest.approx(2 / 3)
 
 
 def test_predict_refuses_what_is_no_image(

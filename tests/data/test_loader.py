@@ -2,12 +2,13 @@ import numpy as np
 import pytest
 import torch
 
+from gradtruce.data.augmentation import Augmentation
 from gradtruce.data.loader import Loader
 from gradtruce.data.observations import OBSERVATIONS
 from gradtruce.data.prepared import PreparedDataset, PreparedWriter
 from gradtruce.data.text import clean
 from gradtruce.data.tokenizer import build_tokenizer
-from gradtruce.data.transforms import Augmentation, ImageProcessor
+from gradtruce.data.transforms import ImageProcessor
 
 PROCESSOR = ImageProcessor(12)
 
@@ -135,7 +136,10 @@ def test_a_limit_takes_the_first_studies(load):
         ({"max_tokens": 0}, "max_tokens must be at least 1"),
         ({"max_views": 0}, "max_views must be at least 1"),
         ({"limit": 0}, "limit must be at least 1"),
-        ({"batch_size": 11, "drop_last": True}, "split 'train' has 10 studies, fewer than one"),
+        (
+            {"batch_size": 11, "drop_last": True},
+            "split 'train': 10 studies are fewer than one batch of 11",
+        ),
     ],
 )
 def test_bad_arguments_are_refused(load, options, message):

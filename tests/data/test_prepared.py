@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import gradtruce
 from gradtruce.data.observations import OBSERVATIONS
 from gradtruce.data.prepared import PreparedDataset
 from gradtruce.data.study import SPLITS
+
+PACKAGE = str(Path(gradtruce.__file__).parents[1])
 
 
 def test_a_split_is_a_sequence_of_its_studies_in_order(prepared):
@@ -132,7 +135,7 @@ def test_opening_and_reading_writes_nothing_and_needs_no_home(prepared, tmp_path
     before = sorted(prepared.folder.iterdir())
     done = subprocess.run(
         [sys.executable, "-c", code, str(prepared.folder)],
-        env={"HOME": str(home), "OMP_NUM_THREADS": "1"},
+        env={"HOME": str(home), "OMP_NUM_THREADS": "1", "PYTHONPATH": PACKAGE},
         capture_output=True,
         text=True,
         check=True,

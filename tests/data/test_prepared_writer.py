@@ -168,7 +168,7 @@ def test_a_disk_that_fills_while_shards_are_closed_leaves_nothing(
     def full(_path):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("gradtruce.data.prepared_writer.file_sha256", full)
+    monkeypatch.setattr("gradtruce.data.preparing.shards.file_sha256", full)
     writer = writer_for(tmp_path / "set")
     writer.__enter__()
     fill(writer, make_study)

@@ -34,6 +34,31 @@ def test_r2gen_mode_gives_the_golden_strings(raw, cleaned):
 @pytest.mark.parametrize(
     ("raw", "cleaned"),
     [
+        (
+            "1. Right-sided effusion, 2. No PTX.  XXXX..",
+            "right-sided effusion . no ptx . xxxx .",
+        ),
+        ("Line one\nand\n  two.\nNew: ____ cm....", "line one and two . new  cm ."),
+        ("Done . . . . Next.", "done .  .  .  . next ."),
+        ("a" + 13 * ".", "a ."),
+        ("Seen on ___ 3. 4. Mass,\r\nold", "seen on  . mass\r old ."),
+        ("", " ."),
+    ],
+)
+def test_r2gen_mimic_and_promptmrg_modes_give_the_golden_strings(raw, cleaned):
+    assert clean(raw, "r2gen_mimic") == cleaned
+    assert clean(raw, "promptmrg") == cleaned
+
+
+def test_the_two_r2gen_modes_differ_where_lines_break():
+    raw = "No\neffusion.  Clear."
+    assert clean(raw, "r2gen") == "no\neffusion . clear ."
+    assert clean(raw, "r2gen_mimic") == "no effusion . clear ."
+
+
+@pytest.mark.parametrize(
+    ("raw", "cleaned"),
+    [
         ("1. Right-sided effusion, 2. No PTX.  XXXX..", "right-sided effusion . no ptx . xxxx ."),
         ("A. B.C? 98.6 deg; [x] (y) it's", "a . b . c . 98.6 deg x y its ."),
         ("At the level of L1. The rest is clear.", "at the level of l1 . the rest is clear ."),
@@ -43,6 +68,7 @@ def test_r2gen_mode_gives_the_golden_strings(raw, cleaned):
         ("", ""),
         (" . .. ! ", ""),
         ("Measures .5 cm.", "measures .5 cm ."),
+        (".5 cm nodule.", ".5 cm nodule ."),
         ("___ year-old", "year-old ."),
     ],
 )
@@ -58,9 +84,12 @@ def test_clean_mode_is_well_formed_for_any_text_and_cleaning_twice_changes_nothi
     assert not re.search(r"\s\s|(?:^|\. )\.(?!\d)", cleaned)
 
 
-@given(st.text())
-def test_r2gen_mode_takes_any_text(text):
-    assert clean(text, "r2gen").endswith(" .")
+@pytest.mark.parametrize("mode", ["r2gen", "r2gen_mimic", "promptmrg"])
+@given(text=st.text() | st.text(alphabet="ab .1.23)(-/!?,;:'\n_"))
+def test_r2gen_modes_take_any_text(text, mode):
+    cleaned = clean(text, mode)
+    assert cleaned.endswith(" .")
+    assert not set("\"/\\',?;*!%^&_+():<=>@[]{}") & set(cleaned)
 
 
 @pytest.mark.skipif(not ANNOTATION.exists(), reason="the IU X-Ray annotation file is not there")

@@ -6,9 +6,7 @@ import torch
 
 from gradtruce.data.transforms import (
     PREPROCESSOR,
-    Augmentation,
     ImageProcessor,
-    resize_short_side,
     stack_views,
 )
 
@@ -65,9 +63,6 @@ def test_a_missing_file_is_named(tmp_path):
     [
         (lambda: ImageProcessor(0), "size must be at least 1"),
         (lambda: ImageProcessor(8, std=(1.0, 0.0, 1.0)), "std must be above 0"),
-        (lambda: Augmentation(margin=0.9), "margin must be at least 1"),
-        (lambda: Augmentation(rotation=-1.0), "rotation must be 0 to 180"),
-        (lambda: Augmentation(brightness=1.0), "brightness must be"),
     ],
 )
 def test_bad_settings_are_refused(make, message):
@@ -75,47 +70,16 @@ def test_bad_settings_are_refused(make, message):
         make()
 
 
-def test_training_resizes_as_r2gen_and_crops_inside():
-    augmentation = Augmentation()
-    fitted = augmentation.fit(NOISE, 224)
-    assert fitted.shape == (256, 384)
-    random = np.random.default_rng(0)
-    crops = [augmentation.draw(fitted, 224, random) for _ in range(20)]
-    assert {crop.shape for crop in crops} == {(224, 224)}
-    assert len({crop.tobytes() for crop in crops}) > 15
-    windows = np.lib.stride_tricks.sliding_window_view(fitted, (224, 224))
-    assert any((windows[y] == crops[0]).all(axis=(1, 2)).any() for y in range(33))
-
-
-def test_the_same_generator_draws_the_same():
-    augmentation = Augmentation(flip=True, rotation=10.0, brightness=0.2)
-    fitted = augmentation.fit(NOISE, 32)
-    first, second = (augmentation.draw(fitted, 32, np.random.default_rng(5)) for _ in range(2))
-    np.testing.assert_array_equal(first, second)
-
-
-def test_nothing_is_mirrored_unless_asked():
-    ramp = np.tile(np.arange(64, dtype=np.uint8), (64, 1))
-    random = np.random.default_rng(0)
-    for flip, outcomes in ((False, {False}), (True, {False, True})):
-        augmentation = Augmentation(margin=1.0, flip=flip)
-        drawn = [augmentation.draw(ramp, 64, random) for _ in range(30)]
-        assert {bool(view[0, 0] > view[0, -1]) for view in drawn} == outcomes
-
-
-def test_brightness_stays_in_its_range():
-    film = np.full((8, 8), 100, dtype=np.uint8)
-    augmentation = Augmentation(margin=1.0, brightness=0.1)
-    values = [augmentation.draw(film, 8, np.random.default_rng(i))[0, 0] for i in range(50)]
-    assert 90 <= min(values) < 95 < 105 < max(values) <= 110
-
-
 @pytest.mark.parametrize("shape", [(1, 1), (1, 500), (300, 7), (16, 16)])
 def test_any_shape_becomes_the_asked_one(shape):
     film = np.zeros(shape, dtype=np.uint8)
-    assert min(resize_short_side(film, 16).shape) == 16
     for aspect in ("stretch", "crop"):
         assert ImageProcessor(16, aspect=aspect).fit(film).shape == (16, 16)
+
+
+def test_a_crop_takes_the_middle_of_an_odd_rest():
+    film = np.arange(35, dtype=np.uint8).reshape(5, 7)
+    np.testing.assert_array_equal(ImageProcessor(5, aspect="crop").fit(film), film[:, 1:6])
 
 
 def test_absent_views_are_zero_and_masked():

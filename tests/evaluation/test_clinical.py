@@ -1,5 +1,7 @@
 """Agreement with scikit-learn, and the facts that make these scores misleading."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,9 +10,10 @@ from hypothesis.extra.numpy import arrays
 from sklearn.metrics import precision_recall_fscore_support
 
 from gradtruce.data.observations import CHEXPERT_FIVE, FINDINGS, OBSERVATIONS
-from gradtruce.evaluation.clinical import ClinicalScores, binarise
+from gradtruce.evaluation.clinical import PARTS, ClinicalScores, UncertainPolicy, binarise
 
 NAMES = {13: FINDINGS, 14: OBSERVATIONS, 5: CHEXPERT_FIVE}
+AVERAGES = {"micro": "micro", "macro": "macro", "weighted": "weighted", "example": "samples"}
 NORMAL = OBSERVATIONS.index("No Finding")
 states = st.sampled_from([1.0, 0.0, -1.0, np.nan])
 pairs = st.integers(1, 12).flatmap(lambda n: arrays(float, (2, n, 14), elements=states))
@@ -23,33 +26,20 @@ def scores_of(reference: np.ndarray, generated: np.ndarray) -> dict[str, float]:
 
 def by_scikit_learn(reference: np.ndarray, generated: np.ndarray) -> dict[str, float]:
     expected: dict[str, float] = {}
-    for prefix, policy, sizes in (
-        ("", "negative", (13, 14, 5)),
-        ("uncertain_positive.", "positive", (14,)),
-    ):
+    for policy in get_args(UncertainPolicy):
         truth, said = binarise(reference, policy), binarise(generated, policy)
-        for size in sizes:
-            columns = [OBSERVATIONS.index(name) for name in NAMES[size]]
-            for ours, theirs in (
-                ("micro",) * 2,
-                ("macro",) * 2,
-                ("weighted",) * 2,
-                ("example", "samples"),
-            ):
+        for size, names in NAMES.items():
+            columns = [OBSERVATIONS.index(name) for name in names]
+            for ours, theirs in AVERAGES.items():
                 values = precision_recall_fscore_support(
                     truth[:, columns], said[:, columns], average=theirs, zero_division=0
                 )
-                for part, value in zip(("precision", "recall", "f1"), values, strict=False):
-                    expected[f"{prefix}{ours}_{size}.{part}"] = float(value)
-    each = precision_recall_fscore_support(
-        binarise(reference, "negative"),
-        binarise(generated, "negative"),
-        average=None,
-        zero_division=0,
-    )
-    for column, name in enumerate(OBSERVATIONS):
-        for part, values in zip(("precision", "recall", "f1"), each, strict=False):
-            expected[f"per_class.{name}.{part}"] = float(values[column])
+                for part, value in zip(PARTS, values, strict=False):
+                    expected[f"{ours}_{size}.uncertain_{policy}.{part}"] = float(value)
+        each = precision_recall_fscore_support(truth, said, average=None, zero_division=0)
+        for column, name in enumerate(OBSERVATIONS):
+            for part, values in zip(PARTS, each, strict=False):
+                expected[f"per_class.{name}.uncertain_{policy}.{part}"] = float(values[column])
     return expected
 
 
@@ -68,7 +58,7 @@ def test_constant_labels_equal_scikit_learns(value: float, other: float) -> None
 def test_a_report_where_neither_side_states_anything_scores_zero() -> None:
     nothing = np.full((2, 14), np.nan)
     assert set(scores_of(nothing, nothing).values()) == {0.0}
-    assert ClinicalScores(nothing, nothing).counts()["both_empty_14"] == 2
+    assert ClinicalScores(nothing, nothing).counts()["both_empty_14.uncertain_negative"] == 2
 
 
 def test_macro_f1_is_the_mean_of_f1s_not_the_f1_of_means() -> None:
@@ -76,10 +66,12 @@ def test_macro_f1_is_the_mean_of_f1s_not_the_f1_of_means() -> None:
     reference[0, 0] = generated[:, 0] = 1  # precision 1/4, recall 1
     reference[:, 1] = generated[0, 1] = 1  # precision 1, recall 1/4
     scores = scores_of(reference, generated)
-    assert scores["macro_14.f1"] == pytest.approx(2 * 0.4 / 14)
-    precision, recall = scores["macro_14.precision"], scores["macro_14.recall"]
+    assert scores["macro_14.uncertain_negative.f1"] == pytest.approx(2 * 0.4 / 14)
+    precision, recall = (
+        scores[f"macro_14.uncertain_negative.{part}"] for part in ("precision", "recall")
+    )
     of_means = 2 * precision * recall / (precision + recall)
-    assert of_means > scores["macro_14.f1"] * 1.5
+    assert of_means > scores["macro_14.uncertain_negative.f1"] * 1.5
 
 
 def test_a_writer_of_normal_reports_is_caught_by_micro_13_alone() -> None:
@@ -88,25 +80,25 @@ def test_a_writer_of_normal_reports_is_caught_by_micro_13_alone() -> None:
     reference[32:, 1] = 1
     generated[:, NORMAL] = 1
     scores = scores_of(reference, generated)
-    assert scores["example_14.f1"] == pytest.approx(0.32)
-    assert scores["micro_14.f1"] == pytest.approx(0.32)
-    assert scores["micro_13.f1"] == 0
+    assert scores["example_14.uncertain_negative.f1"] == pytest.approx(0.32)
+    assert scores["micro_14.uncertain_negative.f1"] == pytest.approx(0.32)
+    assert scores["micro_13.uncertain_negative.f1"] == 0
 
 
 def test_uncertain_counts_as_its_policy_says() -> None:
     reference, generated = np.full((1, 14), np.nan), np.full((1, 14), np.nan)
     reference[0, 1], generated[0, 1] = -1, 1
     scores = scores_of(reference, generated)
-    assert scores["micro_14.f1"] == 0
-    assert scores["uncertain_positive.micro_14.f1"] == 1
+    assert scores["micro_14.uncertain_negative.f1"] == 0
+    assert scores["micro_14.uncertain_positive.f1"] == 1
 
 
 def test_support_counts_reference_positives() -> None:
     reference, generated = np.zeros((3, 14)), np.ones((3, 14))
     reference[:2, 1], reference[2, 1] = 1, -1
     counts = ClinicalScores(reference, generated).counts()
-    assert counts["per_class.Cardiomegaly.support"] == 2
-    assert counts["per_class.Edema.support"] == 0
+    assert counts["per_class.Cardiomegaly.uncertain_negative.support"] == 2
+    assert counts["per_class.Edema.uncertain_negative.support"] == 0
 
 
 def test_a_bootstrap_draw_equals_the_reports_it_stands_for() -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from gradtruce.evaluation.files import write_whole
+from gradtruce.evaluation.files import require_places, write_whole
 
 
 def test_a_file_is_replaced_whole_and_nothing_else_is_left(tmp_path: Path) -> None:
@@ -34,3 +34,32 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.M
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="there is no folder"):
         write_whole(tmp_path / "absent" / "a.json", "text")
+
+
+def test_outputs_that_can_be_written_are_accepted_and_nothing_is_made(tmp_path: Path) -> None:
+    require_places([tmp_path / "a", tmp_path / "b"], [tmp_path / "c", tmp_path])
+    assert not list(tmp_path.iterdir())
+
+
+def test_outputs_that_cannot_be_written_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "a"
+    file.write_text("")
+    (tmp_path / "link").symlink_to(file)
+    for outputs, inputs, message in (
+        ([tmp_path], [], "is a folder"),
+        ([tmp_path / "none" / "a"], [], "there is no folder"),
+        ([file], [tmp_path / "." / "a"], "one of the files read"),
+        ([tmp_path / "link"], [file], "one of the files read"),
+        ([file, tmp_path / "link"], [], "written twice"),
+        ([Path(os.devnull)], [], "no plain file"),
+    ):
+        with pytest.raises((ValueError, OSError), match=message):
+            require_places(outputs, inputs)
+
+
+def test_a_folder_without_the_right_to_write_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write anywhere
+    with pytest.raises(PermissionError, match="read-only"):
+        require_places([tmp_path / "a"])

@@ -90,7 +90,7 @@ def test_an_id_that_comes_twice_names_both_lines(tmp_path: Path) -> None:
 
 
 def test_an_empty_file_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no prediction in it"):
+    with pytest.raises(ValueError, match="the file is empty: no report in it"):
         read_predictions(write(tmp_path, "\n"))
 
 

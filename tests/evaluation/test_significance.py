@@ -6,7 +6,6 @@ from scipy import stats
 from gradtruce.evaluation.significance import (
     Statistic,
     bootstrap,
-    difference,
     draws,
     minimal_detectable_difference,
 )
@@ -54,18 +53,6 @@ def test_draws_do_not_depend_on_how_many_are_made_at_a_time() -> None:
     assert rows.shape == (5, 100_000)
     for row, drawn in zip(rows, expected, strict=True):
         assert (row == np.bincount(drawn, minlength=100_000)).all()
-
-
-def test_a_paired_difference_is_narrower_than_the_two_systems() -> None:
-    random = np.random.default_rng(0)
-    hard = random.normal(size=300)
-    better, worse = hard + 0.1 + random.normal(scale=0.05, size=300), hard
-    apart = bootstrap(difference(mean_of(better), mean_of(worse)), 300)["mean"]
-    alone = bootstrap(mean_of(better), 300)["mean"]
-    assert apart.value == pytest.approx((better - worse).mean())
-    assert apart.low is not None
-    assert apart.low > 0.09
-    assert alone.high - alone.low > 10 * (apart.high - apart.low)
 
 
 def test_an_undefined_score_has_a_reason_and_no_value() -> None:

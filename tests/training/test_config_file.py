@@ -57,7 +57,7 @@ def test_mimic_preset_keeps_the_schedule_it_extends():
         ("a.b=2e-3", 2e-3),
         ("a.b=true", True),
         ('a.b="3"', "3"),
-        ("a.b=clinical.micro_13.f1", "clinical.micro_13.f1"),
+        ("a.b=clinical.micro_13.uncertain_negative.f1", "clinical.micro_13.uncertain_negative.f1"),
         ("a.b={ x = 1 }", {"x": 1}),
         ("a.b=", ""),
     ],

@@ -151,7 +151,7 @@ def test_validation_marks_the_best(tiny_config, tmp_path):
     assert [line["step"] for line in lines] == [2, 4]
     losses = [line["scores"]["loss.report"] for line in lines]
     assert result.best_step == (4 if losses[1] < losses[0] else 2)
-    assert "clinical.micro_13.f1" in lines[0]["scores"]
+    assert "clinical.micro_13.uncertain_negative.f1" in lines[0]["scores"]
 
 
 def test_a_folder_that_exists_is_refused(tiny_config, tmp_path):
@@ -183,15 +183,18 @@ def test_a_bad_balance_names_the_nearest_and_leaves_no_folder(
 
 
 def test_an_unknown_score_to_select_by_names_the_nearest(tiny_config, tmp_path):
-    with pytest.raises(ValueError, match=r"did you mean 'clinical\.micro_13\.f1'"):
-        train(tiny_config(select="clinical.micro_13.f"), tmp_path / "run")
+    with pytest.raises(
+        ValueError, match=r"did you mean 'clinical\.micro_13\.uncertain_negative\.f1'"
+    ):
+        train(tiny_config(select="clinical.micro_13.uncertain_negative.f"), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
 def test_a_score_that_cannot_be_computed_here_says_why(tiny_config, unlabelled_set, tmp_path):
     data = {"path": str(unlabelled_set)}
-    with pytest.raises(ValueError, match=r"'labeler\.micro_13\.f1' can't be computed: "):
-        train(tiny_config(data=data, select="labeler.micro_13.f1"), tmp_path / "run")
+    config = tiny_config(data=data, select="labeler.micro_13.uncertain_negative.f1")
+    with pytest.raises(ValueError, match=r"'labeler\.micro_13\..*' can't be computed: "):
+        train(config, tmp_path / "run")
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_task_and_step(tiny_config, tmp_path):

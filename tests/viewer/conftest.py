@@ -15,7 +15,9 @@ from gradtruce.data.prepared import PreparedWriter
 from gradtruce.data.study import Finding, Region, Study, View
 from gradtruce.data.tokenizer import build_tokenizer
 from gradtruce.data.transforms import ImageProcessor
-from gradtruce.evaluation.evaluate import evaluate, paired_difference
+from gradtruce.evaluation.comparison import compare
+from gradtruce.evaluation.evaluate import evaluate
+from gradtruce.evaluation.families.standard import standard_families
 from gradtruce.evaluation.labelers.rules import RulesLabeler
 from gradtruce.evaluation.predictions import Prediction, write_predictions
 from gradtruce.methods.registry import build as build_method
@@ -142,7 +144,7 @@ def write_log(folder: Path, gain: float, steps: int, random: np.random.Generator
                     "kind": "validation",
                     "step": step,
                     "epoch": 0,
-                    "scores": {"clinical.micro_13.f1": score},
+                    "scores": {"clinical.micro_13.uncertain_negative.f1": score},
                     "best": step < steps,
                 }
             )
@@ -167,7 +169,9 @@ def write_run(
     write_config(config, folder / "config.toml")
     write_log(folder, (1.0, 1.5)[arm], steps, np.random.default_rng(arm))
     write_predictions(folder / "predictions.jsonl", predictions)
-    evaluate(predictions, RulesLabeler(), resamples=40).write(folder / "metrics.json")
+    evaluate(predictions, standard_families(RulesLabeler()), resamples=40).write(
+        folder / "metrics.json"
+    )
     torch.manual_seed(arm)
     method = build_method("r2gen", build_tokenizer(texts, 1), OPTIONS)
     method.save_pretrained(folder / "checkpoints" / "best")
@@ -175,7 +179,7 @@ def write_run(
 
 
 def scores_of(predictions: list[Prediction]) -> dict[str, object]:
-    flat = evaluate(predictions, RulesLabeler(), resamples=40).flat()
+    flat = evaluate(predictions, standard_families(RulesLabeler()), resamples=40).flat()
     return {name: vars(score) for name, score in flat.items()}
 
 
@@ -220,7 +224,9 @@ def write_summary(folder: Path, arms: dict[int, list[Prediction]]) -> None:
     labels = ("Linear scalarization", "CAME-Grad")
     flat = scores_of(arms[0])
     wanted = [name for name, score in flat.items() if score["low"] is not None]
-    differences = paired_difference(arms[1], arms[0], RulesLabeler(), wanted, resamples=40)
+    families = standard_families(RulesLabeler())
+    compared = compare(arms[1], arms[0], families, wanted, resamples=40)
+    differences = {name: each.score for name, each in compared.items()}
     normal = [replace(each, generated=report_of([]), findings=None) for each in arms[0]]
     summary = {
         "schema": 1,

@@ -15,9 +15,11 @@ from gradtruce.cli.convert import convert
 from gradtruce.cli.demo import demo
 from gradtruce.cli.doctor import doctor
 from gradtruce.cli.evaluate import evaluate
+from gradtruce.cli.label import label
 from gradtruce.cli.listing import list_names
 from gradtruce.cli.predict import predict
 from gradtruce.cli.prepare import prepare
+from gradtruce.cli.preparing import Stopped
 from gradtruce.cli.report import report
 from gradtruce.cli.train import train
 
@@ -25,11 +27,14 @@ USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
 CLICK_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
 """`UsageError` and `ClickException`, wherever this release of typer keeps them."""
 
-LATER = ("analyse", "label", "study")
+LATER = ("analyse", "study")
 """Commands that are planned but not in this version."""
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What the system says when a disk, a quota or a limit is full."""
+
+INTERRUPTED = 130
+"""Exit status of a command that was interrupted."""
 
 ORDER = (
     "demo",
@@ -37,6 +42,7 @@ ORDER = (
     "train",
     "predict",
     "evaluate",
+    "label",
     "report",
     "build",
     "convert",
@@ -98,6 +104,7 @@ app.add_typer(prepare, name="prepare", short_help="Make a prepared data set.")
 app.command(short_help="Train a method; score its test reports.")(train)
 app.command(short_help="Write reports for your own images.")(predict)
 app.command(short_help="Score generated reports, with protocol.")(evaluate)
+app.command(short_help="Label reports with the 14 observations.")(label)
 app.command(short_help="Draw a run or a comparison as one page.")(report)
 app.add_typer(build, name="build", short_help="Make what some methods need.")
 app.add_typer(convert, name="convert", short_help="Take over a published checkpoint.")
@@ -119,13 +126,17 @@ def run(arguments: Sequence[str]) -> int:
             print(_help_of(error), file=sys.stderr)
             return 2
         return _complain(_usage_message(error))
+    except Stopped as stop:
+        return _complain(str(stop), status=INTERRUPTED)
     except KeyboardInterrupt:
-        left = "a run goes on from its last checkpoint, where it had come to one"
-        return _complain(f"interrupted; {left}", status=130)
+        status = INTERRUPTED
     except (ValueError, TypeError, OSError, ImportError, ArithmeticError) as error:
         if "--debug" in arguments:
             traceback.print_exc()
         return _complain(_message(error))
+    if status == INTERRUPTED:  # typer itself turns the interrupt into this status, without a word
+        left = "a run goes on from its last checkpoint, where it had come to one"
+        return _complain(f"interrupted; {left}", status=INTERRUPTED)
     return status if isinstance(status, int) else 0
 
 

@@ -46,6 +46,11 @@ class Bars:
         """Stop drawing."""
         self._progress.stop()
 
+    @property
+    def is_drawn(self) -> bool:
+        """Whether there is a terminal to draw on."""
+        return self._console.is_terminal
+
     def show(self, name: str, share: float, seconds_left: float | None, phase: str = "") -> None:
         """Move the bar of a name.
 
@@ -88,14 +93,16 @@ class Pace:
 
     def __init__(self, bars: Bars, name: str) -> None:
         self._bars, self._name = bars, name
-        self._start = time.monotonic()
+        self._first: tuple[int, float] | None = None  # how many were done before, and when
 
     def tell(self, done: int, total: int) -> None:
-        """Show that `done` of `total` are done."""
-        share = done / total if total else 0.0
-        passed = time.monotonic() - self._start
-        left = passed * (1 - share) / share if share >= TOO_EARLY else None
-        self._bars.show(self._name, share, left)
+        """Show that `done` of `total` are done; the first call says how many were done before."""
+        now = time.monotonic()
+        before, start = self._first = self._first or (done, now)
+        own, rest = done - before, total - done
+        left = (now - start) * rest / own if own and own >= TOO_EARLY * (own + rest) else None
+        number = f"{done:>{len(f'{total:,}')},} of {total:,}"
+        self._bars.show(self._name, done / total if total else 0.0, left, number)
 
 
 def clock(seconds: float) -> str:

@@ -43,10 +43,14 @@ CATALOGUE: Final[dict[str, dict[str, str]]] = {
     },
     "data sets": {
         "phantom": "Synthetic chest radiograph studies of which everything is known",
-        "iu_xray": "Indiana University chest X-rays, from the R2Gen annotation file",
+        "iu_xray": "Indiana University chest X-rays: R2Gen's file, Open-i's XML or Kaggle's tables",
+        "mimic_cxr": "Your own credentialed copy of MIMIC-CXR, JPG or DICOM",
+        "folder": "Your own images and reports, as a CSV file or a folder",
     },
     "labelers": {
         "rules": "CheXpert-style rules, offline",
+        "chexbert": "CheXbert, from weights that you have",
+        "file": "Labels that another program has made",
     },
 }
 """Kind → name → description."""

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gradtruce.evaluation.headline import SELECTION
+
 if TYPE_CHECKING:
     from gradtruce.cli.bar import Bars
     from gradtruce.study.config import StudyConfig
     from gradtruce.training.progress import Progress
-
-HEADLINE = "clinical.micro_13.f1"
 
 
 def demo(
@@ -73,10 +73,10 @@ def _train(config: "StudyConfig", output: Path, data: Path, bars: "Bars") -> Non
 
 
 def _print_summary(summary: dict[str, Any]) -> None:
-    print(f"\n{HEADLINE} against the truth of the phantom, 95 % interval over test studies")
+    print(f"\n{SELECTION} against the truth of the phantom, 95 % interval over test studies")
     for arm in [*summary["arms"].values(), *summary["baselines"].values()]:
-        print(f"  {arm['label']:<30} {_interval(arm['scores'][HEADLINE])}")
-    print(f"  {'difference':<30} {_interval(summary['differences'][HEADLINE])}")
+        print(f"  {arm['label']:<30} {_interval(arm['scores'][SELECTION])}")
+    print(f"  {'difference':<30} {_interval(summary['differences'][SELECTION])}")
     print(summary["caveats"][0])
 
 

@@ -5,6 +5,7 @@ import os
 import platform
 import shutil
 import sys
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,17 +79,31 @@ def _machine() -> list[Check]:
 
 
 def _capabilities() -> list[Check]:
-    return [
-        Check("BLEU, ROUGE-L", True, "built in"),
-        Check("clinical F1, rules labeler", True, "built in"),
-        Check("METEOR, CIDEr, CheXbert, RadGraph", False, "not in this version", False),
-        Check(
-            "gradtruce train on several GPUs or in fp16",
-            False,
-            "not in this version; the engine can",
-            False,
-        ),
-    ]
+    several = Check(
+        "gradtruce train on several GPUs or in fp16",
+        False,
+        "not in this version; the engine can",
+        False,
+    )
+    return [*_metrics(), several]
+
+
+def _metrics() -> list[Check]:
+    from gradtruce.evaluation.readiness import readiness
+
+    return [Check(each.metric, each.is_ready, each.reason, False) for each in readiness()]
+
+
+def _line(start: str, found: str) -> str:
+    """Return one line, or what was found below it where that is too long for the screen."""
+    columns = shutil.get_terminal_size((100, 24)).columns
+    if len(start) + len(found) <= columns:
+        return start + found
+    below = textwrap.fill(
+        found, columns, initial_indent=" " * 6, subsequent_indent=" " * 6,
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
+    return f"{start.rstrip()}\n{below}"
 
 
 def doctor() -> None:
@@ -99,12 +114,12 @@ def doctor() -> None:
     checks = _packages()
     if all(check.ready for check in checks if check.name == "torch"):
         checks = _machine() + checks
-    checks += _capabilities()
+        checks += _capabilities()
     print(f"gradtruce {gradtruce.__version__} on {platform.platform()}")
     width = max(len(check.name) for check in checks)
     for check in checks:
         mark = "ok" if check.ready else ("MISSING" if check.needed else "absent")
-        print(f"  {check.name:<{width}}  {mark:<7}  {check.found}")
+        print(_line(f"  {check.name:<{width}}  {mark:<7}  ", check.found))
     missing = [check.name for check in checks if check.needed and not check.ready]
     if missing:
         print(f"missing: {', '.join(missing)}")

@@ -1,12 +1,15 @@
 """What the loader hands to a method."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from typing import Any, final
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 
+@final
 @dataclass(frozen=True, eq=False)
 class Batch:
     """Several studies as tensors.
@@ -19,6 +22,17 @@ class Batch:
         input_ids: Reports as tokens: bos, words, eos, then pad; may be cut at the longest length.
         labels: State of each of the 14 observations: 1, 0, -1 (uncertain), NaN (missing).
         clusters: Cluster of each report, -1 where it has none; `None` where no file gives them.
+        prior_pixel_values: Images of each study's prior study, changed by the same draw; `None`
+            where priors were not asked for, as the three that follow.
+        prior_mask: False where the prior, or a view of it, is absent.
+        prior_input_ids: Report of the prior as tokens; all pad where there is no prior.
+        prior_labels: Labels of the prior; NaN where there is no prior.
+
+    >>> batch = Batch(("a", "b"), ("Clear.", "Edema."), torch.zeros(2, 1, 3, 4, 4),
+    ...               torch.ones(2, 1, dtype=torch.bool), torch.tensor([[1, 2], [1, 3]]),
+    ...               torch.zeros(2, 14))
+    >>> len(batch), batch.half(1).ids, batch.has_priors
+    (2, ('b',), False)
     """
 
     ids: tuple[str, ...]
@@ -28,17 +42,23 @@ class Batch:
     input_ids: Int[Tensor, "batch tokens"]
     labels: Float[Tensor, "batch observations"]
     clusters: Int[Tensor, " batch"] | None = None
+    prior_pixel_values: Float[Tensor, "batch views 3 height width"] | None = None
+    prior_mask: Bool[Tensor, "batch views"] | None = None
+    prior_input_ids: Int[Tensor, "batch prior_tokens"] | None = None
+    prior_labels: Float[Tensor, "batch observations"] | None = None
+
+    @property
+    def has_priors(self) -> bool:
+        """Whether the loader was asked for prior studies."""
+        return self.prior_mask is not None
 
     def to(self, device: torch.device | str) -> "Batch":
-        """Return the batch with its tensors on `device`."""
-        return replace(
-            self,
-            pixel_values=self.pixel_values.to(device),
-            view_mask=self.view_mask.to(device),
-            input_ids=self.input_ids.to(device),
-            labels=self.labels.to(device),
-            clusters=None if self.clusters is None else self.clusters.to(device),
-        )
+        """Return the batch with its tensors on `device`; from pinned memory without waiting."""
+        return self._with_tensors(lambda each: each.to(device, non_blocking=each.is_pinned()))
+
+    def pin_memory(self) -> "Batch":
+        """Return the batch in page-locked memory, from where a GPU copies while it computes."""
+        return self._with_tensors(Tensor.pin_memory)
 
     def half(self, which: int) -> "Batch":
         """Return the studies of even (0) or odd (1) place: two disjoint halves of one batch."""
@@ -53,17 +73,16 @@ class Batch:
         >>> batch.part(slice(1, 3)).ids
         ('b', 'c')
         """
-        return replace(
-            self,
-            ids=self.ids[places],
-            reports=self.reports[places],
-            pixel_values=self.pixel_values[places],
-            view_mask=self.view_mask[places],
-            input_ids=self.input_ids[places],
-            labels=self.labels[places],
-            clusters=None if self.clusters is None else self.clusters[places],
-        )
+        some = self._with_tensors(lambda each: each[places])
+        return replace(some, ids=self.ids[places], reports=self.reports[places])
 
     def __len__(self) -> int:
         """Return the number of studies."""
         return len(self.ids)
+
+    def _with_tensors(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        tensors: dict[str, Any] = {  # replace() takes any field by name
+            name: change(value) for name, value in values.items() if isinstance(value, Tensor)
+        }
+        return replace(self, **tensors)

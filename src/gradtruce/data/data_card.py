@@ -1,6 +1,7 @@
 """What is in a prepared data set: the numbers to look at before training on it."""
 
 from collections import Counter
+from hashlib import blake2b
 from typing import Any, TypedDict, final
 
 import numpy as np
@@ -25,11 +26,14 @@ class SplitCard(TypedDict):
     """What is in one split.
 
     `views` counts studies by their view positions, such as "frontal + lateral"; `words` are counted
-    between white space of the reports as the source has them.
+    between white space of the reports as the source has them. `view_flags` counts views whose
+    source says that text is burned in, says nothing of it, or was compressed with loss.
     """
 
     studies: int
+    patients: int
     views: dict[str, int]
+    view_flags: dict[str, int]
     labels: dict[str, LabelCounts]
     words_mean: float
     words_longest: int
@@ -46,8 +50,15 @@ class DataCard(TypedDict):
     source: str
     is_synthetic: bool
     label_source: str
+    licence: str
     short_side: tuple[int, int]
+    settings: dict[str, int | None]
+    parameters: dict[str, Any]  # any JSON value
     notes: dict[str, Any]  # any JSON value
+    problems: dict[str, int]
+    fingerprint: str
+    sha256: dict[str, str]
+    versions: dict[str, str]
     splits: dict[str, SplitCard]
 
 
@@ -70,26 +81,35 @@ def describe(dataset: PreparedDataset) -> DataCard:
     (1, {'frontal': 1})
     """
     manifest = dataset.manifest
-    training = {_words(report) for report in dataset.split("train").reports}
+    training = {_digest(report) for report in dataset.split("train").reports}
     return {
         "name": manifest.name,
         "source": manifest.source,
         "is_synthetic": manifest.is_synthetic,
         "label_source": manifest.label_source,
+        "licence": manifest.licence,
         "short_side": manifest.short_side,
+        "settings": manifest.settings,
+        "parameters": manifest.parameters,
         "notes": manifest.notes,
+        "problems": manifest.problems,
+        "fingerprint": manifest.fingerprint,
+        "sha256": {shard.file: shard.sha256 for shard in manifest.shards} | manifest.tables,
+        "versions": manifest.versions,
         "splits": {name: _split_card(dataset.split(name), training) for name in SPLITS},
     }
 
 
-def _split_card(split: PreparedSplit, training: set[tuple[str, ...]]) -> SplitCard:
-    reports = [_words(report) for report in split.reports]
-    lengths = [len(report) for report in reports]
+def _split_card(split: PreparedSplit, training: set[bytes]) -> SplitCard:
+    reports = [_digest(report) for report in split.reports]
+    lengths = [len(report.split()) for report in split.reports]
     views = Counter(" + ".join(positions) for positions in split.view_positions)
     texts = Counter(reports)
     return {
         "studies": len(split),
+        "patients": len(set(split.patients)),
         "views": dict(sorted(views.items())),
+        "view_flags": dict(split.view_flags),
         "labels": _label_counts(split),
         "words_mean": round(sum(lengths) / len(lengths), 1),
         "words_longest": max(lengths),
@@ -111,5 +131,6 @@ def _label_counts(split: PreparedSplit) -> dict[str, LabelCounts]:
     }
 
 
-def _words(report: str) -> tuple[str, ...]:
-    return tuple(report.split())
+def _digest(report: str) -> bytes:
+    """Return a short hash of the words: 270,000 reports as words would take a gigabyte."""
+    return blake2b(" ".join(report.split()).encode(), digest_size=16).digest()

@@ -1,25 +1,19 @@
-"""Read a CSV of labels: an id column and the 14 observations, mapped by name."""
+"""Read a file of labels, CSV or JSON, and bring its observations to their names."""
 
-import csv
-import io
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast, final
+from typing import Final, final
 
-from gradtruce.data.observations import OBSERVATIONS, LabelState
+from gradtruce.data.csv_file import CsvTable, open_csv
+from gradtruce.data.csv_file import read_csv as read_csv
+from gradtruce.data.label_json import named_order, read_label_lists
+from gradtruce.data.label_states import OTHER_NAMES, Labels, states_from_cells
+from gradtruce.data.observations import OBSERVATIONS
 from gradtruce.data.prepared_writer import file_sha256
 
-_STATES: Mapping[str, LabelState | None] = {
-    "1": 1,
-    "1.0": 1,
-    "0": 0,
-    "0.0": 0,
-    "-1": -1,
-    "-1.0": -1,
-    "": None,
-    "nan": None,
-}
+_CHEXPERT_PATH: Final = re.compile(r"(?:^|/)(patient\d+/study\d+)/[^/]+$", re.ASCII)
 
 
 @final
@@ -28,22 +22,45 @@ class LabelFile:
     """Labels of many studies.
 
     Attributes:
-        source: File name and the start of its SHA-256, as a prepared set keeps it.
+        source: File name, the start of its SHA-256, and the order of the columns where the file
+            does not name them; as a prepared set keeps it.
         states: For every id the known observations.
+        faults: For every id whose row can't be taken, why; such an id has no states.
     """
 
     source: str
-    states: Mapping[str, Mapping[str, LabelState]]
+    states: Mapping[str, Labels]
+    faults: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, path: str | Path) -> "LabelFile":
-        r"""Return the labels of a CSV file; columns may have any order, others are not read.
+    def read(
+        cls,
+        path: str | Path,
+        *,
+        order: str | Sequence[str] | None = None,
+        keeps_faults: bool = False,
+    ) -> "LabelFile":
+        r"""Return the labels of a CSV file, gzipped or not, or of a JSON file.
 
-        A cell is 1, 0, -1 (uncertain) or empty (missing).
+        A CSV file has the 14 observations as columns, in any order; others are not read. The study
+        is in the column `id`, or `study_id` (PhysioNet's files of MIMIC-CXR), or `Path`
+        (CheXpert: `patient00001/study1`; one row an image, all rows of a study alike). A cell is
+        1, 0, -1 (uncertain) or empty (missing). "Airspace Opacity" is Lung Opacity.
+
+        A JSON file has for every id a list of 14 numbers, `null` for missing. It does not say
+        which is which, so `order` must: "chexbert", "chexpert", "chexpert_labeler",
+        "alphabetical", or the 14 names.
+
+        Args:
+            path: The file.
+            order: Which observation is which in a JSON file.
+            keeps_faults: Whether an id that occurs twice or has another value goes to `faults`,
+                rather than end the reading.
 
         Raises:
             FileNotFoundError: If there is no such file.
-            ValueError: If a column is missing, an id occurs twice or a cell is something else.
+            ValueError: If a column is missing, an id occurs twice, a value is something else, or
+                an order is needed and missing, or given and not needed.
 
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
@@ -54,55 +71,79 @@ class LabelFile:
         {'Edema': 1}
         """
         path = Path(path)
-        states: dict[str, Mapping[str, LabelState]] = {}
-        for where, row in read_csv(path, ("id", *OBSERVATIONS)):
-            if row["id"] in states:
-                raise ValueError(f"{where}: study {row['id']!r} occurs twice; keep one row a study")
-            states[row["id"]] = _row_states(row, where)
-        return cls(f"{path.name} (sha256 {file_sha256(path)[:12]})", states)
+        faults: dict[str, str] = {}
+        kept = faults if keeps_faults else None
+        if path.suffix.lower() == ".json":
+            names = named_order(order, path)
+            stated = order if isinstance(order, str) else ", ".join(names)
+            states, remark = read_label_lists(path, names, kept), f"; order {stated}"
+        elif order is not None:
+            raise ValueError(f"{path}: a CSV file names its columns; leave the order out")
+        else:
+            states, remark = _read_table(path, kept), ""
+        for study in faults:
+            states.pop(study, None)
+        return cls(f"{path.name} (sha256 {file_sha256(path)[:12]}{remark})", states, faults)
 
 
-def read_csv(path: Path, columns: tuple[str, ...]) -> list[tuple[str, dict[str, str]]]:
-    r"""Return every row of a CSV file as text by column, with a name of its place for messages.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If the file is no CSV in UTF-8, lacks a column, or a row lacks a cell.
-
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = Path(folder) / "a.csv"
-    ...     _ = path.write_text("id,side\n7,left\n")
-    ...     [row for _, row in read_csv(path, ("id",))]
-    [{'id': '7', 'side': 'left'}]
-    """
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: there is no such file")
-    try:
-        reader = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=""))
-        rows = [(reader.line_num, row) for row in reader]
-    except UnicodeDecodeError:
-        raise ValueError(f"{path}: not UTF-8 text; save it as CSV in UTF-8") from None
-    except csv.Error as error:
-        raise ValueError(f"{path}: not a CSV file ({error})") from None
-    missing = [name for name in columns if name not in (reader.fieldnames or ())]
-    if missing:
-        raise ValueError(f"{path}: lacks the columns {', '.join(missing)}; name them in line 1")
-    for line, row in rows:
-        if None in row or None in row.values():
-            raise ValueError(f"{path}, line {line}: too many or too few cells for its columns")
-    return [(f"{path}, line {line}", row) for line, row in rows]
-
-
-def _row_states(row: Mapping[str, str], where: str) -> dict[str, LabelState]:
-    states: dict[str, LabelState] = {}
-    for name in OBSERVATIONS:
-        cell = row[name].strip().lower()
-        if cell not in _STATES:
-            raise ValueError(
-                f"{where}: study {row['id']!r} has {row[name]!r} for {name!r}; "
-                "it must be 1, 0, -1 or empty"
-            )
-        if _STATES[cell] is not None:
-            states[name] = cast(LabelState, _STATES[cell])
+def _read_table(path: Path, faults: dict[str, str] | None) -> dict[str, Labels]:
+    states: dict[str, Labels] = {}
+    alike: dict[tuple[str, ...], Labels] = {}  # 227,827 studies share some thousand rows
+    with open_csv(path) as table:
+        id_column, study_of = _id_column(table, path)
+        columns = (id_column, *_observation_columns(table, path))
+        is_unique = id_column != "Path"
+        for line, (identifier, *cells) in table.cells(columns):
+            where = f"{path}, line {line}"
+            study, key = study_of(identifier, where), tuple(cells)
+            fault = ""
+            if key not in alike:
+                try:
+                    alike[key] = states_from_cells(cells, f"{where}: study {study!r}")
+                except ValueError as error:
+                    fault = str(error)
+            if not fault and study in states and (is_unique or states[study] != alike[key]):
+                fault = f"{where}: study {study!r} occurs twice; keep one row a study"
+            if fault:
+                if faults is None:
+                    raise ValueError(fault)
+                faults[study] = fault.replace(f"{where}: study {study!r}", f"line {line}")
+                continue
+            states[study] = alike[key]
     return states
+
+
+def _id_column(table: CsvTable, path: Path) -> tuple[str, Callable[[str, str], str]]:
+    if "id" in table.columns:
+        return "id", _as_it_is
+    if "study_id" in table.columns:
+        return "study_id", _as_it_is
+    if "Path" in table.columns:
+        return "Path", _chexpert_study
+    raise ValueError(
+        f"{path}: lacks the columns id, study_id or Path, one of which says which study a row is of"
+    )
+
+
+def _as_it_is(identifier: str, where: str) -> str:
+    if not identifier.strip():
+        raise ValueError(f"{where}: the study has no id; fill it in")
+    return identifier.strip()
+
+
+def _chexpert_study(identifier: str, where: str) -> str:
+    found = _CHEXPERT_PATH.search(identifier)
+    if not found:
+        raise ValueError(
+            f"{where}: Path must end in patient<number>/study<number>/<file>, is {identifier!r}"
+        )
+    return found[1]
+
+
+def _observation_columns(table: CsvTable, path: Path) -> Iterator[str]:
+    """Yield what the file calls each observation, in our order."""
+    for name in OBSERVATIONS:
+        called = [text for text in (name, *OTHER_NAMES.get(name, ())) if text in table.columns]
+        if len(called) > 1:
+            raise ValueError(f"{path}: {' and '.join(called)} are one observation; keep one column")
+        yield called[0] if called else name

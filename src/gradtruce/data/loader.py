@@ -1,25 +1,30 @@
 """From a split of a prepared set to batches, in an order that depends on seed and epoch alone."""
 
 from collections.abc import Iterator, Mapping
-from typing import final
+from itertools import islice
+from typing import Any, final
 
-import numpy as np
 import torch
-from jaxtyping import Int, UInt8
-from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
+from gradtruce.data.augmentation import Augmentation
 from gradtruce.data.batch import Batch
+from gradtruce.data.loading.order import Order
+from gradtruce.data.loading.reader import (
+    GreyBatch,
+    Request,
+    StudyReader,
+    StudyReadError,
+    prior_rows,
+)
+from gradtruce.data.loading.tokens import TokenRows
+from gradtruce.data.loading.workers import Workers
 from gradtruce.data.prepared import PreparedSplit
-from gradtruce.data.study import View
 from gradtruce.data.text import CleaningMode, clean
-from gradtruce.data.tokenizer import encode
-from gradtruce.data.transforms import Augmentation, ImageProcessor, stack_views
+from gradtruce.data.transforms import ImageProcessor, normalise_present
 
 CACHE_BYTES = 1 << 30
 """Resized views kept in memory; IU X-Ray at 224 px with two views takes a third of it."""
-
-_Fitted = tuple[UInt8[np.ndarray, "rows columns"], ...]
 
 
 @final
@@ -27,32 +32,45 @@ class Loader:
     """Yields the batches of one epoch of a split.
 
     The order depends on `(seed, epoch)`, the random part of a view on `(seed, epoch, study)`: two
-    runs of the same seed see the same data, whatever they do with it. It all runs in the calling
-    process: resized views are kept, so from the second epoch on nothing is decoded.
+    runs of the same seed see the same data, bit for bit, whatever else they do and with however
+    many workers. Resized views are kept, so of a small set nothing is decoded from the second
+    epoch on.
 
     Args:
         split: Studies of a prepared set.
         tokenizer: Of the method, as `build_tokenizer` makes it.
         processor: Image size and normalisation.
-        batch_size: Studies in a batch.
+        batch_size: Studies in a batch, of one rank.
         max_tokens: Most tokens of a report, bos and eos included; `Batch.reports` is never cut.
         cleaning: Mode of `text.clean`, for tokens and references alike.
         augmentation: Random changes of the views, for training.
         shuffle: Whether every epoch has its own order.
         drop_last: Whether an incomplete last batch is left out.
+        bucket_by_length: Whether reports of like length stand together, to pad less.
         seed: Of order and augmentation.
         max_views: Places for views; a study's first frontal and first lateral view come first.
         clusters: Cluster of a report by study id, for `Batch.clusters`; -1 where it has none.
         limit: Takes only the first so many studies of the split.
-        cache_bytes: Resized views that are kept in memory, in bytes; the rest is decoded anew.
+        cache_bytes: Resized views that are kept in memory, in bytes, shared out among the workers;
+            the rest is decoded anew.
+        with_priors: Whether batches carry each study's prior study.
+        workers: Processes that decode; 0 decodes in this one. `close` ends them.
+        prefetch: Batches that every worker reads ahead.
+        start_method: How workers start: "fork", "spawn" or "forkserver"; `None` is the platform's
+            way.
+        rank: Which of the training processes this is, from 0.
+        world_size: How many training processes share the studies.
+        device: Where batches are made: bytes go there, and are normalised there. `None` makes them
+            on the processor, in pinned memory where there is CUDA.
 
     Raises:
-        ValueError: If a number is below 1, or there are fewer studies than one batch holds
-            although incomplete batches are dropped.
+        ValueError: If a number is out of its range, there are fewer studies than one batch holds
+            although incomplete batches are dropped, or the ranks can't share the studies.
 
     >>> import tempfile
+    >>> import numpy as np
     >>> from gradtruce.data.prepared import PreparedDataset, PreparedWriter
-    >>> from gradtruce.data.study import SPLITS, Study
+    >>> from gradtruce.data.study import SPLITS, Study, View
     >>> from gradtruce.data.tokenizer import build_tokenizer
     >>> film = View(np.zeros((8, 8), dtype=np.uint8), "frontal")
     >>> folder = tempfile.TemporaryDirectory()
@@ -79,113 +97,193 @@ class Loader:
         augmentation: Augmentation | None = None,
         shuffle: bool = False,
         drop_last: bool = False,
+        bucket_by_length: bool = False,
         seed: int = 0,
         max_views: int = 2,
         clusters: Mapping[str, int] | None = None,
         limit: int | None = None,
         cache_bytes: int = CACHE_BYTES,
+        with_priors: bool = False,
+        workers: int = 0,
+        prefetch: int = 2,
+        start_method: str | None = None,
+        rank: int = 0,
+        world_size: int = 1,
+        device: torch.device | str | None = None,
     ) -> None:
         self.studies = len(split) if limit is None else min(limit, len(split))
-        for name, value in {
-            "batch_size": batch_size,
-            "max_tokens": max_tokens,
-            "max_views": max_views,
-            "limit": self.studies,
-        }.items():
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
-        if drop_last and self.studies < batch_size:
-            raise ValueError(
-                f"split {split.name!r} has {self.studies} studies, fewer than one batch of "
-                f"{batch_size}; lower the batch size"
-            )
+        _require_positive(max_tokens=max_tokens, max_views=max_views, limit=self.studies)
         self.split, self.tokenizer, self.processor = split, tokenizer, processor
-        self.references = tuple(clean(report, cleaning) for report in split.reports[: self.studies])
-        self._tokens = [encode(tokenizer, text, max_tokens) for text in self.references]
+        needed = split.reports if with_priors else split.reports[: self.studies]
+        texts = [clean(report, cleaning) for report in needed]
+        self.references = tuple(texts[: self.studies])
+        self._priors = prior_rows(split) if with_priors else None
+        self._tokens = TokenRows(tokenizer, texts, max_tokens)
         self._labels = torch.from_numpy(split.labels)
-        self._clusters: Tensor | None = None
+        self._clusters: torch.Tensor | None = None
         if clusters is not None:
             self._clusters = torch.tensor([clusters.get(study, -1) for study in split.ids])
-        self._augmentation, self._max_views = augmentation, max_views
-        self._batch_size, self._shuffle, self._drop_last = batch_size, shuffle, drop_last
-        self._seed, self._epoch = seed, 0
-        self._cache: dict[int, _Fitted] = {}
-        self._cache_left = cache_bytes
+        self._device = device
+        try:
+            self._order = Order(
+                studies=self.studies,
+                batch_size=batch_size,
+                shuffle=shuffle,
+                drop_last=drop_last,
+                seed=seed,
+                lengths=self._tokens.lengths[: self.studies] if bucket_by_length else None,
+                rank=rank,
+                world_size=world_size,
+            )
+        except ValueError as error:
+            raise ValueError(f"split {split.name!r}: {error}") from None
+        reader = StudyReader(
+            split,
+            processor,
+            augmentation,
+            max_views=max_views,
+            seed=seed,
+            cache_bytes=cache_bytes // max(workers, 1),
+            priors=self._priors,
+        )
+        self._pins = torch.cuda.is_available()
+        self._workers = Workers(
+            reader,
+            workers,
+            prefetch=prefetch,
+            start_method=start_method,
+            pin=self._pins and device is not None,
+        )
+        self._epoch = self._first = 0
+        self._place = (0, 0)
 
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch, from 0, whose order and augmentation the next iteration has."""
+    def set_epoch(self, epoch: int, first_batch: int = 0) -> None:
+        """Choose the epoch, from 0, whose order and augmentation the next iteration has.
+
+        Args:
+            epoch: From 0.
+            first_batch: Where the next iteration begins; what stands before it is not read. An
+                epoch that `load_state_dict` has set keeps its place.
+
+        Raises:
+            ValueError: If the epoch has no such batch.
+        """
+        if not 0 <= first_batch <= len(self):
+            raise ValueError(f"first_batch must be from 0 to {len(self)}, got {first_batch}")
+        if epoch != self._epoch or first_batch:
+            self._first = first_batch
         self._epoch = epoch
+        self._place = (epoch, self._first)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return where the data are: the epoch, the batch that is next, and what these depend on.
+
+        The values are numbers, so that any checkpoint can hold them.
+        """
+        epoch, batch = self._place
+        epoch, batch = (epoch + 1, 0) if batch == len(self) else (epoch, batch)
+        return {"epoch": epoch, "next_batch": batch, **self._identity()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where the loader of that state was; the number of workers may be another.
+
+        Raises:
+            ValueError: If the state is of other studies, seed, batch size or number of ranks.
+        """
+        for name, mine in self._identity().items():
+            if state.get(name) != mine:
+                raise ValueError(
+                    f"the state is of a loader with {name} {state.get(name)}, this one has {mine}; "
+                    "its order would be another: make the loader as it was"
+                )
+        self._epoch, self._first = state["epoch"], state["next_batch"]
+        self._place = (self._epoch, self._first)
+
+    def close(self) -> None:
+        """End the workers; a later iteration starts new ones."""
+        self._workers.close()
+
+    def __enter__(self) -> "Loader":
+        """Return the loader."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the workers."""
+        self.close()
 
     def __len__(self) -> int:
         """Return the number of batches of an epoch."""
-        whole, rest = divmod(self.studies, self._batch_size)
-        return whole + (rest > 0 and not self._drop_last)
+        return len(self._order)
 
     def __iter__(self) -> Iterator[Batch]:
-        """Yield the batches of the epoch."""
-        epoch = self._epoch
-        order = np.arange(self.studies)
-        if self._shuffle:
-            order = np.random.default_rng([self._seed, epoch]).permutation(order)
-        for start in range(0, len(self) * self._batch_size, self._batch_size):
-            yield self._batch(order[start : start + self._batch_size].tolist(), epoch)
+        """Yield the batches of the epoch.
 
-    def _batch(self, studies: list[int], epoch: int) -> Batch:
-        drawn = [self._draw(study, epoch) for study in studies]
-        pixel_values, view_mask = stack_views(drawn, self.processor, self._max_views)
-        return Batch(
-            ids=tuple(self.split.ids[study] for study in studies),
-            reports=tuple(self.references[study] for study in studies),
-            pixel_values=pixel_values,
-            view_mask=view_mask,
-            input_ids=_padded([self._tokens[study] for study in studies]),
-            labels=self._labels[studies],
-            clusters=None if self._clusters is None else self._clusters[studies],
+        Raises:
+            RuntimeError: If a worker dies.
+            ValueError: If a study can't be read; the message names it.
+        """
+        epoch, first, self._first = self._epoch, self._first, 0
+        self._place = (epoch, first)
+        orders = islice(self._order.batches(epoch), first, None)
+        requests = [Request(epoch, rows.tolist()) for rows in orders]
+        try:
+            read = zip(requests, self._workers.read(requests), strict=True)
+            for place, (request, grey) in enumerate(read, first + 1):
+                batch = self._batch(request.rows, grey)
+                self._place = (epoch, place)
+                yield batch
+        except StudyReadError as error:
+            raise ValueError(
+                f"study {self.split.ids[error.row]!r} of split {self.split.name!r} can't be read "
+                f"({error.reason}); prepare the set again"
+            ) from error
+
+    def _identity(self) -> dict[str, int]:
+        order = self._order
+        return {
+            "studies": order.studies,
+            "batch_size": order.batch_size,
+            "seed": order.seed,
+            "shuffle": int(order.shuffle),
+            "drop_last": int(order.drop_last),
+            "bucket_by_length": int(order.lengths is not None),
+            "world_size": order.world_size,
+        }
+
+    def _batch(self, rows: list[int], grey: GreyBatch) -> Batch:
+        if self._device is not None:
+            grey = grey.to(self._device)
+        batch = Batch(
+            ids=tuple(self.split.ids[row] for row in rows),
+            reports=tuple(self.references[row] for row in rows),
+            pixel_values=normalise_present(grey.grey, grey.mask, self.processor),
+            view_mask=grey.mask,
+            input_ids=self._tokens.padded(rows),
+            labels=self._labels[rows],
+            clusters=None if self._clusters is None else self._clusters[rows],
+            **self._prior(rows, grey),
         )
+        if self._device is not None:
+            return batch.to(self._device)
+        return batch.pin_memory() if self._pins else batch
 
-    def _draw(self, study: int, epoch: int) -> _Fitted:
-        fitted = self._fitted(study)
-        if self._augmentation is None:
-            return fitted
-        random = np.random.default_rng([self._seed, epoch, study])
-        size = self.processor.size
-        return tuple(self._augmentation.draw(view, size, random) for view in fitted)
-
-    def _fitted(self, study: int) -> _Fitted:
-        if study in self._cache:
-            return self._cache[study]
-        views = in_reading_order(self.split.views(study))[: self._max_views]
-        if self._augmentation is None:
-            fitted = tuple(self.processor.fit(view.pixels) for view in views)
-        else:
-            size = self.processor.size
-            fitted = tuple(self._augmentation.fit(view.pixels, size) for view in views)
-        weight = sum(view.nbytes for view in fitted)
-        if weight <= self._cache_left:
-            self._cache_left -= weight
-            self._cache[study] = fitted
-        return fitted
+    def _prior(self, rows: list[int], grey: GreyBatch) -> dict[str, Any]:  # fields of a batch
+        if self._priors is None or grey.prior_grey is None or grey.prior_mask is None:
+            return {}
+        priors = self._priors[rows]
+        labels = self._labels[priors]
+        labels[torch.from_numpy(priors < 0)] = torch.nan
+        return {
+            "prior_pixel_values": normalise_present(
+                grey.prior_grey, grey.prior_mask, self.processor
+            ),
+            "prior_mask": grey.prior_mask,
+            "prior_input_ids": self._tokens.padded(priors.tolist()),
+            "prior_labels": labels,
+        }
 
 
-def in_reading_order(views: tuple[View, ...]) -> tuple[View, ...]:
-    """Return the first frontal view, the first lateral, the first unknown, then the second of each.
-
-    >>> film = np.zeros((1, 1), dtype=np.uint8)
-    >>> views = tuple(View(film, position) for position in ("lateral", "frontal", "frontal"))
-    >>> [view.position for view in in_reading_order(views)]
-    ['frontal', 'lateral', 'frontal']
-    """
-    rank = {"frontal": 0, "lateral": 1, "unknown": 2}
-    seen = dict.fromkeys(rank, 0)
-    keys = []
-    for view in views:
-        keys.append((seen[view.position], rank[view.position]))
-        seen[view.position] += 1
-    return tuple(
-        view for _, view in sorted(zip(keys, views, strict=True), key=lambda pair: pair[0])
-    )
-
-
-def _padded(rows: list[list[int]]) -> Int[Tensor, "batch tokens"]:
-    longest = max(len(row) for row in rows)
-    return torch.tensor([row + [0] * (longest - len(row)) for row in rows])
+def _require_positive(**values: int) -> None:
+    for name, value in values.items():
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}")

@@ -1,17 +1,18 @@
 """Open a prepared data set: memory-mapped Arrow shards, one row a study."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import final, overload
 
-import datasets
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from jaxtyping import Float
 
 from gradtruce.data.prepared_manifest import Manifest
-from gradtruce.data.prepared_schema import SCHEMA, from_row, views_from
+from gradtruce.data.prepared_rows import PreparedRows
+from gradtruce.data.prepared_schema import from_row, views_from
 from gradtruce.data.prepared_writer import PreparedWriter, file_sha256
 from gradtruce.data.study import SPLITS, Split, Study, View
 
@@ -24,13 +25,12 @@ class PreparedSplit(Sequence[Study]):
 
     Attributes:
         name: "train", "val" or "test".
-        rows: The Arrow rows as a `datasets.Dataset`, memory-mapped.
+        rows: The Arrow rows, memory-mapped.
     """
 
-    def __init__(self, name: Split, rows: datasets.Dataset) -> None:
+    def __init__(self, name: Split, rows: PreparedRows) -> None:
         self.name = name
         self.rows = rows
-        self._views = rows.select_columns(["views"])
 
     def __len__(self) -> int:
         """Return the number of studies."""
@@ -52,12 +52,17 @@ class PreparedSplit(Sequence[Study]):
 
     def views(self, index: int) -> tuple[View, ...]:
         """Return the views of one study alone, without decoding masks."""
-        return views_from(self._views[index]["views"])
+        return views_from(self.rows.value(index, "views"))
 
     @cached_property
     def ids(self) -> tuple[str, ...]:
         """Study ids, in order."""
         return tuple(self._column("id").to_pylist())
+
+    @cached_property
+    def patients(self) -> tuple[str, ...]:
+        """Patient of every study, in order."""
+        return tuple(self._column("patient").to_pylist())
 
     @cached_property
     def reports(self) -> tuple[str, ...]:
@@ -67,20 +72,33 @@ class PreparedSplit(Sequence[Study]):
     @cached_property
     def view_positions(self) -> tuple[tuple[str, ...], ...]:
         """Positions of the views of every study, in order."""
-        column = pa.chunked_array(
-            [
-                pa.ListArray.from_arrays(c.offsets, c.values.field("position"))
-                for c in self._column("views").chunks
-            ],
-            pa.list_(pa.string()),
-        )
+        column = self._of_views("position", pa.string())
         return tuple(tuple(positions) for positions in column.to_pylist())
+
+    @cached_property
+    def view_flags(self) -> Mapping[str, int]:
+        """How many views have text burned in, may have, and were compressed with loss."""
+        burned_in = pc.list_flatten(self._of_views("burned_in", pa.bool_()))
+        is_lossy = pc.list_flatten(self._of_views("is_lossy", pa.bool_()))
+        return {
+            "burned_in": pc.sum(burned_in).as_py() or 0,
+            "burned_in_unknown": burned_in.null_count,
+            "is_lossy": pc.sum(is_lossy).as_py() or 0,
+        }
 
     @cached_property
     def labels(self) -> Float[np.ndarray, "studies observations"]:
         """State of each of the 14 observations: 1, 0, -1 (uncertain), NaN (missing)."""
         columns = self._column("labels").flatten()
         return np.stack([np.asarray(c.to_numpy(), dtype=np.float32) for c in columns], axis=1)
+
+    def _of_views(self, field: str, kind: pa.DataType) -> pa.ChunkedArray:
+        """Return one field of all views, a list a study."""
+        lists = [
+            pa.ListArray.from_arrays(chunk.offsets, chunk.values.field(field))
+            for chunk in self._column("views").chunks
+        ]
+        return pa.chunked_array(lists, pa.list_(kind))
 
     def _column(self, name: str) -> pa.ChunkedArray:
         return self.rows.data.column(name)
@@ -162,38 +180,11 @@ class PreparedDataset:
         }
 
 
-def _rows(folder: Path, manifest: Manifest, split: Split) -> datasets.Dataset:
-    tables = []
-    for shard in manifest.shards:
-        if shard.split != split:
-            continue
-        path = folder / shard.file
-        if not path.is_file():
-            raise FileNotFoundError(f"{path}: the shard is missing; prepare the set again")
-        size = path.stat().st_size
-        if size != shard.bytes:
-            raise ValueError(
-                f"{path}: damaged, it must have {shard.bytes:,} bytes and has {size:,}; "
-                "prepare the set again"
-            )
-        tables.append(_open_shard(path, shard.rows))
-    found = sum(len(table) for table in tables)
-    if not tables or found != manifest.splits.get(split):
+def _rows(folder: Path, manifest: Manifest, split: Split) -> PreparedRows:
+    rows = PreparedRows(folder, [shard for shard in manifest.shards if shard.split == split])
+    if not len(rows) or len(rows) != manifest.splits.get(split):
         raise ValueError(
             f"{folder}: split {split!r} must have {manifest.splits.get(split, 0)} studies and at "
-            f"least one, its shards have {found}; prepare the set again"
+            f"least one, its shards have {len(rows)}; prepare the set again"
         )
-    return datasets.concatenate_datasets(tables) if len(tables) > 1 else tables[0]
-
-
-def _open_shard(path: Path, rows: int) -> datasets.Dataset:
-    try:
-        table = datasets.Dataset.from_file(str(path))
-    except (pa.ArrowException, OSError) as error:
-        reason = " ".join(str(error).split())
-        raise ValueError(f"{path}: damaged ({reason}); prepare the set again") from None
-    if table.data.schema.remove_metadata() != SCHEMA or len(table) != rows:
-        raise ValueError(
-            f"{path}: not a shard of schema 1 with {rows} studies; prepare the set again"
-        )
-    return table
+    return rows

@@ -57,6 +57,12 @@ class Manifest(BaseModel):
         shards: The Arrow files.
         parameters: With what the set was made, such as seed and size.
         notes: What is worth knowing, such as how many images were missing.
+        licence: What may be done with the set, in the source's words; "" where it is not known.
+        settings: How the views were kept: `short_side` and `jpeg`; empty for a set made by hand.
+        fingerprint: Hash of the source's files and arguments; "" for a set made by hand.
+        plan_sha256: Hash of all studies that the source listed; "" for a set made by hand.
+        problems: How many problems of each kind were met; each is listed in `problems.csv`.
+        tables: SHA-256 of the other files, by name.
         versions: Versions of what wrote the set.
 
     >>> Manifest.model_validate({"schema": 1, "name": "tiny", "source": "", "is_synthetic": True,
@@ -76,6 +82,12 @@ class Manifest(BaseModel):
     shards: tuple[ShardRecord, ...]
     parameters: dict[str, Any] = Field(default_factory=dict)  # any JSON value
     notes: dict[str, Any] = Field(default_factory=dict)  # any JSON value
+    licence: str = ""
+    settings: dict[str, int | None] = Field(default_factory=dict)
+    fingerprint: str = ""
+    plan_sha256: str = ""
+    problems: dict[str, int] = Field(default_factory=dict)
+    tables: dict[str, str] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=current_versions)
 
     @classmethod

@@ -6,12 +6,21 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from gradtruce.data.images import decode_png, encode_png
+from gradtruce.data.images.png import decode_png, encode_png
+from gradtruce.data.images.view_bytes import decode_view, encode_view
 from gradtruce.data.observations import OBSERVATIONS
 from gradtruce.data.study import SPLITS, Finding, Region, Study, View
 
 Row = dict[str, Any]  # values of an Arrow row: text, numbers, bytes, lists and dicts of these
 
+_VIEW = pa.struct(
+    [
+        ("image", pa.binary()),
+        ("position", pa.string()),
+        ("burned_in", pa.bool_()),
+        ("is_lossy", pa.bool_()),
+    ]
+)
 _REGION = pa.struct(
     [("view", pa.int16()), ("box", pa.list_(pa.int32(), 4)), ("mask", pa.binary())],
 )
@@ -34,7 +43,7 @@ SCHEMA = pa.schema(
         ("id", pa.string()),
         ("patient", pa.string()),
         ("split", pa.string()),
-        ("views", pa.list_(pa.struct([("png", pa.binary()), ("position", pa.string())]))),
+        ("views", pa.list_(_VIEW)),
         ("report", pa.string()),
         ("sections", pa.list_(pa.struct([("name", pa.string()), ("text", pa.string())]))),
         ("labels", pa.struct([(name, pa.int8()) for name in OBSERVATIONS])),
@@ -44,11 +53,16 @@ SCHEMA = pa.schema(
         ("is_synthetic", pa.bool_()),
     ]
 )
-"""Schema 1: one row a study; views are 8-bit grey PNG, masks 1-bit PNG, a missing label is null."""
+"""Schema 1: one row a study; views are 8-bit grey PNG or JPEG, masks 1-bit PNG, a missing label is
+null. No file name of the source is kept."""
 
 
-def to_row(study: Study) -> Row:
+def to_row(study: Study, jpeg: int | None = None) -> Row:
     """Return the study as a row of `SCHEMA`.
+
+    Args:
+        study: What to keep.
+        jpeg: Quality of its views; `None` keeps them lossless.
 
     Raises:
         ValueError: If the study breaks a rule of `Study`; the message names study and remedy.
@@ -64,7 +78,7 @@ def to_row(study: Study) -> Row:
         "id": study.id,
         "patient": study.patient,
         "split": study.split,
-        "views": [{"png": encode_png(v.pixels), "position": v.position} for v in study.views],
+        "views": [_view_row(view, jpeg) for view in study.views],
         "report": study.report,
         "sections": [{"name": name, "text": text} for name, text in study.sections.items()],
         "labels": {name: study.labels.get(name) for name in OBSERVATIONS},
@@ -101,11 +115,15 @@ def from_row(row: Row) -> Study:
 def views_from(column: list[Row]) -> tuple[View, ...]:
     """Return the views of one row.
 
-    >>> png = encode_png(np.zeros((2, 3), dtype=np.uint8))
-    >>> views_from([{"png": png, "position": "frontal"}])[0].pixels.shape
+    >>> image = encode_view(np.zeros((2, 3), dtype=np.uint8))
+    >>> row = {"image": image, "position": "frontal", "burned_in": None, "is_lossy": False}
+    >>> views_from([row])[0].pixels.shape
     (2, 3)
     """
-    return tuple(View(decode_png(view["png"]), view["position"]) for view in column)
+    return tuple(
+        View(decode_view(view["image"]), view["position"], view["burned_in"], view["is_lossy"])
+        for view in column
+    )
 
 
 def check_study(study: Study) -> None:
@@ -178,6 +196,15 @@ def _check_pixels(study: Study) -> None:
                 f"study {study.id!r}: a region of view {region.view} has a mask of shape "
                 f"{region.mask.shape}; the views have {shapes}"
             )
+
+
+def _view_row(view: View, jpeg: int | None) -> Row:
+    return {
+        "image": encode_view(view.pixels, jpeg),
+        "position": view.position,
+        "burned_in": view.burned_in,
+        "is_lossy": view.is_lossy,
+    }
 
 
 def _finding_row(finding: Finding) -> Row:

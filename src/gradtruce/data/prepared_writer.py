@@ -1,7 +1,6 @@
 """Write a prepared data set: all of it appears at the end, or nothing."""
 
 import csv
-import hashlib
 import os
 import shutil
 import uuid
@@ -10,13 +9,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, final
 
-import pyarrow as pa
-
-from gradtruce.data.prepared_manifest import Manifest, ShardRecord
-from gradtruce.data.prepared_schema import SCHEMA, Row, to_row
+from gradtruce.data.prepared_manifest import Manifest
+from gradtruce.data.prepared_schema import to_row
+from gradtruce.data.preparing.disk import file_sha256, flush_to_disk
+from gradtruce.data.preparing.shards import ShardSummary, ShardWriter, shard_name
+from gradtruce.data.preparing.summing import manifest_of
 from gradtruce.data.study import SPLITS, Split, Study
 
-_ROWS_A_BATCH = 32  # about 1 MB at 128 px: small enough to keep, large enough to write at once
+__all__ = ["PreparedWriter", "file_sha256"]
 
 
 @final
@@ -72,8 +72,9 @@ class PreparedWriter:
         self._shard_rows = shard_rows
         self.notes: dict[str, Any] = {}  # any JSON value
         self._made_parents: list[Path] = []
-        self._open_shards: dict[Split, _Shard] = {}
-        self._done_shards: list[ShardRecord] = []
+        self._open_shards: dict[Split, ShardWriter] = {}
+        self._done_shards: list[ShardSummary] = []
+        self._shards_of: dict[Split, int] = dict.fromkeys(SPLITS, 0)
         self._register = _Register()
 
     def __enter__(self) -> "PreparedWriter":
@@ -112,7 +113,7 @@ class PreparedWriter:
         self._register.enter(study)
         with _naming_target(self._folder):
             shard = self._open_shards.get(study.split) or self._new_shard(study.split)
-            shard.add(row)
+            shard.add(study, row)
             if shard.rows == self._shard_rows:
                 self._done_shards.append(self._open_shards.pop(study.split).close())
 
@@ -124,9 +125,10 @@ class PreparedWriter:
         ):
             csv.writer(stream).writerows([header, *rows])
 
-    def _new_shard(self, split: Split) -> "_Shard":
-        number = sum(shard.split == split for shard in self._done_shards)
-        shard = _Shard(self._temporary / f"{split}-{number:05d}.arrow", split)
+    def _new_shard(self, split: Split) -> ShardWriter:
+        number = self._shards_of[split]
+        self._shards_of[split] += 1
+        shard = ShardWriter(self._temporary / shard_name(split, number), split)
         self._open_shards[split] = shard
         return shard
 
@@ -136,22 +138,16 @@ class PreparedWriter:
             self._done_shards += [shard.close() for shard in self._open_shards.values()]
             self._manifest().write(self._temporary)
             for path in sorted(self._temporary.iterdir()):
-                _flush_to_disk(path)
-            _flush_to_disk(self._temporary)
+                flush_to_disk(path)
+            flush_to_disk(self._temporary)
             self._temporary.rename(self._folder)
-            _flush_to_disk(self._folder.parent)
+            flush_to_disk(self._folder.parent)
 
     def _manifest(self) -> Manifest:
-        register = self._register
-        return Manifest(
-            schema=1,
+        return manifest_of(
+            self._done_shards,
             name=self._name,
             source=self._source,
-            is_synthetic=register.is_synthetic,
-            label_source="; ".join(sorted(register.label_sources)),
-            splits={split: register.counts[split] for split in SPLITS},
-            short_side=(min(register.short_sides), max(register.short_sides)),
-            shards=tuple(sorted(self._done_shards, key=lambda s: (SPLITS.index(s.split), s.file))),
             parameters=self._parameters,
             notes=self.notes,
         )
@@ -171,9 +167,6 @@ class _Register:
 
     def __init__(self) -> None:
         self.counts: dict[Split, int] = dict.fromkeys(SPLITS, 0)
-        self.label_sources: set[str] = set()
-        self.short_sides: set[int] = set()
-        self.is_synthetic = False
         self._patient_of: dict[str, str] = {}
         self._split_of: dict[str, tuple[Split, str]] = {}
         self._priors: list[tuple[str, str]] = []
@@ -190,10 +183,6 @@ class _Register:
             )
         self._patient_of[study.id] = study.patient
         self.counts[study.split] += 1
-        self.is_synthetic |= study.is_synthetic
-        self.short_sides.update(min(view.pixels.shape) for view in study.views)
-        if study.labels:
-            self.label_sources.add(study.label_source)
         if study.prior is not None:
             self._priors.append((study.id, study.prior))
 
@@ -213,60 +202,6 @@ class _Register:
                 )
 
 
-@final
-class _Shard:
-    """One Arrow stream that is being written."""
-
-    def __init__(self, path: Path, split: Split) -> None:
-        self.split = split
-        self.rows = 0
-        self._path = path
-        self._pending: list[Row] = []
-        self._sink = pa.OSFile(str(path), "wb")
-        self._stream = pa.ipc.new_stream(self._sink, SCHEMA)
-
-    def add(self, row: Row) -> None:
-        self.rows += 1
-        self._pending.append(row)
-        if len(self._pending) == _ROWS_A_BATCH:
-            self._write_pending()
-
-    def close(self) -> ShardRecord:
-        self._write_pending()
-        self._stream.close()
-        self._sink.close()
-        return ShardRecord(
-            file=self._path.name,
-            split=self.split,
-            rows=self.rows,
-            bytes=self._path.stat().st_size,
-            sha256=file_sha256(self._path),
-        )
-
-    def abandon(self) -> None:
-        with suppress(OSError, pa.ArrowException):  # full disk, or closed before; the file goes
-            self._stream.close()
-        with suppress(OSError):
-            self._sink.close()
-
-    def _write_pending(self) -> None:
-        if self._pending:
-            self._stream.write_batch(pa.RecordBatch.from_pylist(self._pending, schema=SCHEMA))
-            self._pending = []
-
-
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal.
-
-    >>> import tempfile
-    >>> with tempfile.NamedTemporaryFile() as empty:
-    ...     file_sha256(Path(empty.name))[:8]
-    'e3b0c442'
-    """
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 @contextmanager
 def _naming_target(folder: Path) -> Iterator[None]:
     """Name the data set in the error of a write that failed, such as a full disk."""
@@ -278,11 +213,3 @@ def _naming_target(folder: Path) -> Iterator[None]:
             f"could not write the prepared set {folder}: {reason}; nothing of it was kept: "
             "free some space or give another folder"
         ) from error
-
-
-def _flush_to_disk(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

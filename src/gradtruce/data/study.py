@@ -22,10 +22,14 @@ class View:
     Attributes:
         pixels: 8-bit grey, 0 black (air) to 255 white (bone, metal).
         position: From which side it was taken.
+        burned_in: Whether text is burned into the pixels; `None` where the source does not say.
+        is_lossy: Whether the source's file was ever compressed with loss, as far as it shows.
     """
 
     pixels: UInt8[np.ndarray, "height width"]
     position: ViewPosition
+    burned_in: bool | None = None
+    is_lossy: bool = False
 
 
 @dataclass(frozen=True, eq=False)

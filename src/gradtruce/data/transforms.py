@@ -9,12 +9,11 @@ from typing import Final, Literal, final
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, UInt8
-from PIL import Image
 from torch import Tensor
 
+from gradtruce.data.pixels import centre_crop, resize, resize_short_side
+
 PREPROCESSOR: Final = "preprocessor_config.json"
-R2GEN_MARGIN: Final = 256 / 224
-"""R2Gen resizes to 256 and crops 224; other sizes keep the ratio."""
 
 
 @final
@@ -59,16 +58,15 @@ class ImageProcessor:
     def fit(self, pixels: UInt8[np.ndarray, "height width"]) -> UInt8[np.ndarray, "size size"]:
         """Return the view as a square."""
         if self.aspect == "stretch":
-            return _resize(pixels, (self.size, self.size))
-        resized = resize_short_side(pixels, self.size)
-        top, left = ((side - self.size) // 2 for side in resized.shape)
-        return resized[top : top + self.size, left : left + self.size]
+            return resize(pixels, (self.size, self.size))
+        return centre_crop(resize_short_side(pixels, self.size), self.size)
 
     def normalise(
         self, pixels: UInt8[Tensor, "*views height width"]
     ) -> Float[Tensor, "*views 3 height width"]:
         """Return grey views as three equal channels, each with its mean and deviation."""
-        mean, std = (torch.tensor(v).view(3, 1, 1) for v in (self.mean, self.std))
+        device = pixels.device
+        mean, std = (torch.tensor(v, device=device).view(3, 1, 1) for v in (self.mean, self.std))
         return torch.addcmul(-mean / std, pixels.unsqueeze(-3).float(), 1 / (255 * std))
 
     def __call__(self, pixels: UInt8[np.ndarray, "height width"]) -> Float[Tensor, "3 size size"]:
@@ -119,80 +117,6 @@ class ImageProcessor:
             raise ValueError(f"{path}: {error}") from None
 
 
-@final
-@dataclass(frozen=True)
-class Augmentation:
-    """What training does in place of a processor's `fit`: resize, random crop, and more if asked.
-
-    `fit` gives the same each time, so the loader keeps it; `draw` is random.
-
-    Attributes:
-        margin: The short side is resized to `margin` times the size before the crop.
-        flip: Whether to flip half of the views left to right. R2Gen does; off here, because the
-            text names sides.
-        rotation: Largest angle in degrees.
-        brightness: Largest relative change of the grey values.
-
-    Raises:
-        ValueError: If a number is out of its range.
-
-    >>> augmentation = Augmentation(brightness=0.1)
-    >>> film = np.zeros((32, 20), dtype=np.uint8)
-    >>> augmentation.draw(augmentation.fit(film, 8), 8, np.random.default_rng(0)).shape
-    (8, 8)
-    """
-
-    margin: float = R2GEN_MARGIN
-    flip: bool = False
-    rotation: float = 0.0
-    brightness: float = 0.0
-
-    def __post_init__(self) -> None:
-        """Refuse what makes no image."""
-        if self.margin < 1:
-            raise ValueError(f"margin must be at least 1, got {self.margin}")
-        if not 0 <= self.rotation <= 180:
-            raise ValueError(f"rotation must be 0 to 180 degrees, got {self.rotation}")
-        if not 0 <= self.brightness < 1:
-            raise ValueError(f"brightness must be at least 0 and below 1, got {self.brightness}")
-
-    def fit(
-        self, pixels: UInt8[np.ndarray, "height width"], size: int
-    ) -> UInt8[np.ndarray, "rows columns"]:
-        """Return the view with its short side `margin` times the size."""
-        return resize_short_side(pixels, round(size * self.margin))
-
-    def draw(
-        self, fitted: UInt8[np.ndarray, "rows columns"], size: int, random: np.random.Generator
-    ) -> UInt8[np.ndarray, "size size"]:
-        """Return a random crop, flipped, turned and brightened as drawn."""
-        if self.rotation:
-            angle = random.uniform(-self.rotation, self.rotation)
-            turned = Image.fromarray(fitted).rotate(angle, Image.Resampling.BILINEAR)
-            fitted = np.asarray(turned)
-        top, left = (int(random.integers(side - size + 1)) for side in fitted.shape)
-        crop = fitted[top : top + size, left : left + size]
-        if self.flip and random.random() < 0.5:
-            crop = crop[:, ::-1]
-        if self.brightness:
-            factor = random.uniform(1 - self.brightness, 1 + self.brightness)
-            crop = (crop * np.float32(factor)).clip(0, 255).astype(np.uint8)
-        return crop
-
-
-def resize_short_side(
-    pixels: UInt8[np.ndarray, "height width"], short_side: int
-) -> UInt8[np.ndarray, "rows columns"]:
-    """Return the view with its short side of `short_side` pixels, aspect kept.
-
-    >>> resize_short_side(np.zeros((30, 20), dtype=np.uint8), 10).shape
-    (15, 10)
-    """
-    shorter = min(pixels.shape)
-    height, width = (max(short_side, round(side * short_side / shorter)) for side in pixels.shape)
-    return _resize(pixels, (height, width))
-
-
 def stack_views(
     views: Sequence[Sequence[UInt8[np.ndarray, "size size"]]],
     processor: ImageProcessor,
@@ -201,7 +125,7 @@ def stack_views(
     """Return the views of several studies as one normalised tensor, and which are there.
 
     Args:
-        views: For every study its views, each as `draw` (or a processor's `fit`) returns it.
+        views: For every study its views, each as a processor's `fit` returns it.
         processor: Size and normalisation.
         max_views: Number of places for views; those not filled are zero.
 
@@ -210,22 +134,37 @@ def stack_views(
     >>> pixel_values.shape, view_mask.tolist()
     (torch.Size([2, 2, 3, 8, 8]), [[True, False], [True, True]])
     """
-    size = processor.size
+    grey, mask = stack_grey(views, processor.size, max_views)
+    return normalise_present(grey, mask, processor), mask
+
+
+def stack_grey(
+    views: Sequence[Sequence[UInt8[np.ndarray, "size size"]]], size: int, max_views: int
+) -> tuple[UInt8[Tensor, "batch views size size"], Bool[Tensor, "batch views"]]:
+    """Return the views of several studies as bytes, a place not filled black, and which are there.
+
+    >>> stack_grey([[np.full((1, 1), 7, dtype=np.uint8)], []], 1, 1)
+    (tensor([[[[7]]], [[[0]]]], dtype=torch.uint8), tensor([[ True], [False]]))
+    """
     grey = np.zeros((len(views), max_views, size, size), dtype=np.uint8)
     mask = torch.zeros(len(views), max_views, dtype=torch.bool)
     for row, study in enumerate(views):
         for place, view in enumerate(study):
             grey[row, place] = view
             mask[row, place] = True
-    pixel_values = processor.normalise(torch.from_numpy(grey))
-    pixel_values[~mask] = 0.0
-    return pixel_values, mask
+    return torch.from_numpy(grey), mask
 
 
-def _resize(
-    pixels: UInt8[np.ndarray, "height width"], shape: tuple[int, int]
-) -> UInt8[np.ndarray, "rows columns"]:
-    if pixels.shape == shape:
-        return pixels
-    resized = Image.fromarray(pixels).resize(shape[::-1], Image.Resampling.BILINEAR)
-    return np.asarray(resized)  # pillow's bilinear widens its support when shrinking: antialiased
+def normalise_present(
+    grey: UInt8[Tensor, "batch views size size"],
+    mask: Bool[Tensor, "batch views"],
+    processor: ImageProcessor,
+) -> Float[Tensor, "batch views 3 size size"]:
+    """Return the views normalised where they are, and zero where they are not.
+
+    >>> grey, mask = torch.zeros(1, 2, 4, 4, dtype=torch.uint8), torch.tensor([[True, False]])
+    >>> normalise_present(grey, mask, ImageProcessor(4)).abs().amax(dim=(2, 3, 4)) > 0
+    tensor([[ True, False]])
+    """
+    pixel_values = processor.normalise(grey)
+    return pixel_values.masked_fill_(~mask[..., None, None, None], 0.0)

@@ -54,7 +54,7 @@ class ClassificationScores:
         known = ~np.isnan(labels) & ~np.isnan(probabilities)
         if not known.any():
             raise ValueError("no observation has both a label and a probability in any report")
-        self._measured = known.any(axis=0)
+        self._known = known.astype(np.float64)
         positive = labels == POSITIVE
         stated = np.greater_equal(probabilities, threshold)
         self._counts = [
@@ -87,22 +87,31 @@ class ClassificationScores:
         """Return every score, one value a row of weights; NaN where not defined.
 
         A draw in which an observation has one label value only leaves it out of that draw's macro
-        AUC, as on the whole set.
+        AUC, and one without a known cell out of the other macro scores, as on the whole set.
         """
         areas = np.stack([ranking.auc(weights) for ranking in self._rankings])
-        defined = ~np.isnan(areas)
-        number = defined.sum(axis=0)
-        total = np.where(defined, areas, 0.0).sum(axis=0)
-        macro_auc = np.where(number > 0, total / np.maximum(number, 1), np.nan)
         both, extra, missed = (weights @ counts for counts in self._counts)
-        macro = precision_recall_f1(both, extra, missed)[:, :, self._measured].mean(axis=2)
+        is_known = weights @ self._known > 0
+        macro = _mean_where(precision_recall_f1(both, extra, missed), is_known)
         micro = precision_recall_f1(both.sum(axis=1), extra.sum(axis=1), missed.sum(axis=1))
+        micro = np.where(is_known.any(axis=1), micro, np.nan)
+        macro_auc = _mean_where(areas.T, ~np.isnan(areas.T))
         return (
             {"macro_auc": macro_auc, "micro_auc": self._pooled.auc(weights)}
             | {f"macro_{part}": macro[row] for row, part in enumerate(PARTS)}
             | {f"micro_{part}": micro[row] for row, part in enumerate(PARTS)}
             | {f"auc.{name}": area for name, area in zip(OBSERVATIONS, areas, strict=True)}
         )
+
+
+def _mean_where(
+    values: Float[np.ndarray, "*parts draws observations"],
+    is_counted: Bool[np.ndarray, "draws observations"],
+) -> Float[np.ndarray, "*parts draws"]:
+    """Return the mean over the observations that count in each draw; NaN where none does."""
+    number = is_counted.sum(axis=-1)
+    total = np.where(is_counted, values, 0.0).sum(axis=-1)
+    return np.where(number > 0, total / np.maximum(number, 1), np.nan)
 
 
 @final

@@ -4,6 +4,7 @@ The same predictions score very differently by how labels are pooled, which obse
 what becomes of "uncertain": so all variants are computed and every key says which one it is.
 """
 
+from collections.abc import Iterator
 from typing import Final, Literal, final, get_args
 
 import numpy as np
@@ -20,7 +21,7 @@ from gradtruce.data.observations import (
 UncertainPolicy = Literal["negative", "positive"]
 """What an uncertain label counts as; a missing one is always negative."""
 
-CLASS_SETS: Final = {13: FINDINGS, 14: OBSERVATIONS, 5: CHEXPERT_FIVE}
+CLASS_SETS: Final = {14: OBSERVATIONS, 13: FINDINGS, 5: CHEXPERT_FIVE}
 
 PARTS: Final = ("precision", "recall", "f1")
 
@@ -44,7 +45,7 @@ class ClinicalScores:
 
     >>> states = np.zeros((1, 14))
     >>> states[0, 1] = 1
-    >>> ClinicalScores(states, states).scores(np.ones((1, 1)))["micro_13.f1"]
+    >>> ClinicalScores(states, states).scores(np.ones((1, 1)))["micro_13.uncertain_negative.f1"]
     array([1.])
     """
 
@@ -66,25 +67,28 @@ class ClinicalScores:
     def scores(self, weights: Weights) -> dict[str, Draws]:
         """Return every variant, one value a row of weights: how often each report is counted.
 
-        Keys: `<averaging>_<classes>.<part>` with averaging micro, macro, weighted or example,
-        classes 13, 14 or 5, and `per_class.<Observation>.<part>`, all with uncertain as negative;
-        those over 14 classes also as `uncertain_positive.<averaging>_14.<part>`.
+        Keys: `<averaging>_<classes>.uncertain_<policy>.<part>` with averaging micro, macro,
+        weighted or example, classes 14, 13 or 5, policy negative or positive, part precision,
+        recall or f1; and `per_class.<Observation>.uncertain_<policy>.<part>`.
         """
-        certain, lenient = self._agreements["negative"], self._agreements["positive"]
-        named: dict[str, Draws] = {}
-        for classes in CLASS_SETS:
-            named |= certain.averages(classes, weights)
-        for key, values in lenient.averages(14, weights).items():
-            named[f"uncertain_positive.{key}"] = values
-        return named | certain.per_class(weights)
+        return {
+            f"{kind}.uncertain_{policy}.{part}": values[row]
+            for policy, agreement in self._agreements.items()
+            for kind, values in agreement.scores(weights).items()
+            for row, part in enumerate(PARTS)
+        }
 
     def counts(self) -> dict[str, int]:
-        """Return the support of each class and the reports where neither side states anything."""
-        certain = self._agreements["negative"]
-        empty = {f"both_empty_{k}": certain.both_empty(k) for k in CLASS_SETS}
-        support = (certain.both + certain.missed).sum(axis=0)
-        named = zip(OBSERVATIONS, support, strict=True)
-        return empty | {f"per_class.{name}.support": int(count) for name, count in named}
+        """Return the support of each class and the reports where neither side states anything.
+
+        Keys: `per_class.<Observation>.uncertain_<policy>.support` and
+        `both_empty_<classes>.uncertain_<policy>`.
+        """
+        return {
+            f"{kind}.uncertain_{policy}{part}": count
+            for policy, agreement in self._agreements.items()
+            for kind, part, count in agreement.counts()
+        }
 
 
 def binarise(
@@ -142,52 +146,41 @@ class _Agreement:
         self.missed = (reference & ~generated).astype(np.float64)
         self.by_example = {
             classes: precision_recall_f1(
-                *(
-                    counts[:, _columns(classes)].sum(axis=1)
-                    for counts in (self.both, self.extra, self.missed)
-                )
+                *(counts[:, columns].sum(axis=1) for counts in (self.both, self.extra, self.missed))
             )
-            for classes in CLASS_SETS
+            for classes, columns in _COLUMNS.items()
         }
 
-    def averages(self, classes: int, weights: Weights) -> dict[str, Draws]:
-        """Return the four averages over a class set."""
-        columns = _columns(classes)
-        both, extra, missed = (
-            weights @ counts[:, columns] for counts in (self.both, self.extra, self.missed)
-        )
-        by_class = precision_recall_f1(both, extra, missed)
-        support = both + missed
-        averages = {
-            "micro": precision_recall_f1(both.sum(axis=1), extra.sum(axis=1), missed.sum(axis=1)),
-            "macro": by_class.mean(axis=2),
-            "weighted": ratio(
-                (by_class * support).sum(axis=2), np.stack([support.sum(axis=1)] * len(PARTS))
-            ),
-            "example": self.by_example[classes] @ weights.T / weights.sum(axis=1),
-        }
-        return {
-            f"{averaging}_{classes}.{part}": values[row]
-            for averaging, values in averages.items()
-            for row, part in enumerate(PARTS)
-        }
+    def scores(self, weights: Weights) -> dict[str, Float[np.ndarray, "parts draws"]]:
+        """Return precision, recall and F1 of every averaging, and of each observation by itself."""
+        counts = [weights @ each for each in (self.both, self.extra, self.missed)]
+        by_class = precision_recall_f1(*counts)
+        named: dict[str, Float[np.ndarray, "parts draws"]] = {}
+        for classes, columns in _COLUMNS.items():
+            both, extra, missed = (each[:, columns] for each in counts)
+            support = both + missed
+            weighted = (by_class[:, :, columns] * support).sum(axis=2)
+            everyone = np.broadcast_to(support.sum(axis=1), weighted.shape)
+            pooled = (each.sum(axis=1) for each in (both, extra, missed))
+            named |= {
+                f"micro_{classes}": precision_recall_f1(*pooled),
+                f"macro_{classes}": by_class[:, :, columns].mean(axis=2),
+                f"weighted_{classes}": ratio(weighted, everyone),
+                f"example_{classes}": self.by_example[classes] @ weights.T / weights.sum(axis=1),
+            }
+        each_class = {f"per_class.{name}": by_class[:, :, k] for k, name in enumerate(OBSERVATIONS)}
+        return named | each_class
 
-    def per_class(self, weights: Weights) -> dict[str, Draws]:
-        """Return the scores of each observation by itself."""
-        values = precision_recall_f1(
-            *(weights @ counts for counts in (self.both, self.extra, self.missed))
-        )
-        return {
-            f"per_class.{name}.{part}": values[row, :, column]
-            for column, name in enumerate(OBSERVATIONS)
-            for row, part in enumerate(PARTS)
-        }
-
-    def both_empty(self, classes: int) -> int:
-        """Return the number of reports where neither side states one of the classes."""
-        stated = (self.both + self.extra + self.missed)[:, _columns(classes)]
-        return int((stated.sum(axis=1) == 0).sum())
+    def counts(self) -> Iterator[tuple[str, str, int]]:
+        """Yield kind, part and number of what stands beside the scores."""
+        support = (self.both + self.missed).sum(axis=0)
+        for name, count in zip(OBSERVATIONS, support, strict=True):
+            yield f"per_class.{name}", ".support", int(count)
+        stated = self.both + self.extra + self.missed
+        for classes, columns in _COLUMNS.items():
+            yield f"both_empty_{classes}", "", int((stated[:, columns].sum(axis=1) == 0).sum())
 
 
-def _columns(classes: int) -> list[int]:
-    return [OBSERVATIONS.index(name) for name in CLASS_SETS[classes]]
+_COLUMNS: Final = {
+    classes: [OBSERVATIONS.index(name) for name in names] for classes, names in CLASS_SETS.items()
+}

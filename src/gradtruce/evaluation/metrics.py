@@ -33,10 +33,14 @@ class Group:
 class Metrics:
     """All scores of a set of predictions.
 
-    The flat name of a score is its group's name, a dot, and its key: `clinical.micro_13.f1`.
+    The flat name of a score is its group's name, a dot, and its key: `nlg.bleu_4`,
+    `clinical.micro_13.uncertain_negative.f1`.
 
     Attributes:
-        groups: By name: nlg, clinical, clinical_text, labeler, classification.
+        groups: By the name of the family that measured them.
+        baselines: Scores of writers that see no image, by name of the writer and flat name.
+        alarms: What is suspicious in the output as a whole, in words.
+        inputs: Files that were read, with the beginning of their SHA-256, by what they gave.
 
     >>> protocol = Protocol("generated texts against reference texts", reports=2)
     >>> metrics = Metrics({"nlg": Group(protocol, {"bleu_1": Score(0.5, 0.4, 0.6)})})
@@ -47,6 +51,9 @@ class Metrics:
     """
 
     groups: Mapping[str, Group]
+    baselines: Mapping[str, Mapping[str, Score]] = field(default_factory=dict)
+    alarms: tuple[str, ...] = ()
+    inputs: Mapping[str, str] = field(default_factory=dict)
 
     def flat(self) -> dict[str, Score]:
         """Return all scores by flat name."""
@@ -72,9 +79,15 @@ class Metrics:
         return self.groups[group].scores[key]
 
     def to_json(self) -> str:
-        """Return the text of metrics.json."""
-        groups = {name: _group_fields(group) for name, group in self.groups.items()}
-        content = {"schema": SCHEMA, "groups": groups}
+        """Return the text of metrics.json: files, protocols by group, scores by flat name."""
+        content = {
+            "schema": SCHEMA,
+            "inputs": dict(self.inputs),
+            "protocols": {name: _protocol(group) for name, group in self.groups.items()},
+            "scores": _table(self.flat()),
+            "baselines": {name: _table(scores) for name, scores in self.baselines.items()},
+            "alarms": list(self.alarms),
+        }
         return json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
 
     @classmethod
@@ -88,10 +101,22 @@ class Metrics:
         if not isinstance(content, dict) or content.get("schema") != SCHEMA:
             raise ValueError(f"not a metrics file of schema {SCHEMA}")
         try:
-            groups = {name: _group(fields) for name, fields in content["groups"].items()}
+            scores: dict[str, dict[str, Score]] = {name: {} for name in content["protocols"]}
+            for name, fields in content["scores"].items():
+                group, _, key = name.partition(".")
+                scores[group][key] = Score(**fields)
+            groups = {
+                name: _group(fields, scores[name]) for name, fields in content["protocols"].items()
+            }
+            baselines = {
+                name: {key: Score(**fields) for key, fields in table.items()}
+                for name, table in content["baselines"].items()
+            }
+            alarms = tuple(content["alarms"])
+            inputs = dict(content.get("inputs", {}))
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not a metrics file: {error}") from None
-        return cls(groups)
+        return cls(groups, baselines, alarms, inputs)
 
     def write(self, path: Path) -> None:
         """Write metrics.json; the file is there whole or not at all."""
@@ -113,10 +138,12 @@ class Metrics:
             raise ValueError(f"{path}: {error}") from None
 
 
-def _group_fields(group: Group) -> dict[str, Any]:
-    scores = {key: _score_fields(score) for key, score in group.scores.items()}
-    fields = {"protocol": group.protocol.to_json(), "scores": scores}
-    return fields | ({"reason": group.reason} if group.reason else {})
+def _protocol(group: Group) -> dict[str, Any]:  # JSON values of several kinds
+    return group.protocol.to_json() | ({"unavailable": group.reason} if group.reason else {})
+
+
+def _table(scores: Mapping[str, Score]) -> dict[str, Any]:
+    return {name: _score_fields(score) for name, score in scores.items()}
 
 
 def _score_fields(score: Score) -> dict[str, Any]:
@@ -124,6 +151,6 @@ def _score_fields(score: Score) -> dict[str, Any]:
     return fields | ({"reason": score.reason} if score.reason else {})
 
 
-def _group(fields: Mapping[str, Any]) -> Group:
-    scores = {key: Score(**score) for key, score in fields["scores"].items()}
-    return Group(Protocol.from_json(fields["protocol"]), scores, fields.get("reason", ""))
+def _group(fields: Mapping[str, Any], scores: Mapping[str, Score]) -> Group:
+    named = {name: value for name, value in fields.items() if name != "unavailable"}
+    return Group(Protocol.from_json(named), scores, fields.get("unavailable", ""))

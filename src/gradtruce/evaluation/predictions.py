@@ -13,6 +13,8 @@ from jaxtyping import Float
 
 from gradtruce.data.observations import OBSERVATIONS
 from gradtruce.evaluation.files import write_whole
+from gradtruce.evaluation.formats.json_files import json_lines, text_field
+from gradtruce.evaluation.formats.texts import check_report, require_id, require_once
 
 SCHEMA = 1
 
@@ -44,15 +46,20 @@ class Prediction:
     told: str = ""
 
 
-def read_predictions(path: Path) -> list[Prediction]:
+def read_predictions(path: Path, needs_reference: bool = True) -> list[Prediction]:
     """Return the predictions of a file, in its order.
 
     Fields that are not known are ignored, so a file of another system can carry its own.
 
+    Args:
+        path: A JSON Lines file.
+        needs_reference: Whether each line must have its reference; without one it is "".
+
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If a line is not JSON, a field is missing or of the wrong kind, an id comes
-            twice, or there is no prediction at all. The message names file, line and field.
+        ValueError: If the file is no text, a line is not JSON, a field is missing or of the wrong
+            kind, a text is too long, an id comes twice, or there is no prediction at all. The
+            message names file, line and field.
 
     >>> import tempfile
     >>> file = Path(tempfile.mkdtemp()) / "predictions.jsonl"
@@ -60,27 +67,16 @@ def read_predictions(path: Path) -> list[Prediction]:
     >>> read_predictions(file)[0].reference
     'clear lungs .'
     """
-    if not path.is_file():
+    if not path.exists():
         raise FileNotFoundError(f"no prediction file {path}; `gradtruce predict` writes one")
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start})") from None
     predictions: list[Prediction] = []
-    first_lines: dict[str, int] = {}
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        prediction = _parse(line, f"{path}, line {number}")
-        if prediction.id in first_lines:
-            raise ValueError(
-                f"{path}, line {number}: id {prediction.id!r} was already on line"
-                f" {first_lines[prediction.id]}; every study may come once"
-            )
-        first_lines[prediction.id] = number
+    seen: dict[str, str] = {}
+    for where, fields in json_lines(path):
+        if not needs_reference:
+            fields.setdefault("reference", "")
+        prediction = _parse(fields, where)
+        require_once(prediction.id, where, where.rpartition(", ")[2], seen)
         predictions.append(prediction)
-    if not predictions:
-        raise ValueError(f"{path}: no prediction in it; expected one JSON object a line")
     return predictions
 
 
@@ -140,38 +136,22 @@ def _line(prediction: Prediction) -> str:
     return json.dumps(fields, ensure_ascii=False, allow_nan=False)
 
 
-def _parse(line: str, where: str) -> Prediction:
-    try:
-        fields = json.loads(line)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise ValueError(f"{where}: not JSON ({error}); expected one object a line") from None
-    if not isinstance(fields, dict):
-        found = type(fields).__name__
-        raise ValueError(f"{where}: expected a JSON object, found {found}")  # noqa: TRY004 # a file's content
+def _parse(fields: Mapping[str, Any], where: str) -> Prediction:
     if fields.get("schema", SCHEMA) != SCHEMA:
         raise ValueError(f"{where}: schema {fields['schema']!r} is not known, only {SCHEMA}")
-    study = _text(fields, "id", where)
-    if not study.strip():
-        raise ValueError(f"{where}: field 'id' is empty; every study needs its own id")
+    study = text_field(fields, "id", where)
+    require_id(study, where)
+    texts = {name: text_field(fields, name, where) for name in ("reference", "generated")}
+    for text in texts.values():
+        check_report(text, where, study)
     return Prediction(
         id=study,
-        reference=_text(fields, "reference", where),
-        generated=_text(fields, "generated", where),
+        **texts,
         findings=_probabilities(fields.get("findings"), where),
         labels=_states(fields.get("labels"), where),
-        label_source=_text(fields, "label_source", where) if "label_source" in fields else "",
-        told=_text(fields, "told", where) if "told" in fields else "",
+        label_source=text_field(fields, "label_source", where) if "label_source" in fields else "",
+        told=text_field(fields, "told", where) if "told" in fields else "",
     )
-
-
-def _text(fields: Mapping[str, object], name: str, where: str) -> str:
-    if name not in fields:
-        raise ValueError(f"{where}: field {name!r} is missing; found {sorted(fields)}")
-    value = fields[name]
-    if not isinstance(value, str):
-        message = f"{where}: field {name!r} must be text in quotes, found {value!r}"
-        raise ValueError(message)  # noqa: TRY004 # a file's content
-    return value
 
 
 def _probabilities(value: object, where: str) -> dict[str, float] | None:

@@ -1,5 +1,6 @@
 """How a group of scores was measured: kept with the scores, for a bare "F1" says nothing."""
 
+import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -8,21 +9,18 @@ import numpy as np
 
 import gradtruce
 
-LEXICAL_TOKENS = "whitespace; all whitespace squeezed to single blanks first"
-REFERENCES_AS_GIVEN = "as in the predictions, not cut"
-AVERAGING = (
-    "in each key: micro pools counts, macro is the mean over classes (F1 the mean of F1s),"
-    " weighted the mean by reference support, example the mean over reports; 0/0 is 0"
-)
-
 
 def versions() -> dict[str, str]:
     """Return the versions of what the numbers come from.
 
     >>> sorted(versions())
-    ['gradtruce', 'numpy']
+    ['gradtruce', 'numpy', 'python']
     """
-    return {"gradtruce": gradtruce.__version__, "numpy": np.__version__}
+    return {
+        "gradtruce": gradtruce.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
 
 
 @dataclass(frozen=True)
@@ -45,6 +43,7 @@ class Protocol:
         threshold: Probability from which on a finding counts as stated.
         references: What was done to reference texts.
         tokens: What a token is.
+        settings: What else decides the numbers, by name: options, model files and their hashes.
         intervals: How intervals are made.
         versions: Versions of what the numbers come from.
 
@@ -66,6 +65,7 @@ class Protocol:
     threshold: float | None = None
     references: str = ""
     tokens: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
     intervals: str = "none"
     versions: Mapping[str, str] = field(default_factory=versions)
 

@@ -1,7 +1,7 @@
 """Intervals on scores, and the smallest difference that a number of seeds can show.
 
 A statistic is a function of how often each report is counted: all once gives the score itself, a
-bootstrap draw gives the score of that draw. Two systems under the same draws make a paired test.
+bootstrap draw gives the score of that draw.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -83,7 +83,7 @@ def bootstrap(
             scores[name] = Score(None, reason=reason)
         else:
             drawn = np.concatenate([chunk[name] for chunk in chunks]) if chunks else np.empty(0)
-            scores[name] = Score(value, *_interval(drawn))
+            scores[name] = Score(value, *interval(drawn))
     return scores
 
 
@@ -102,23 +102,6 @@ def draws(reports: int, resamples: int, seed: int) -> Iterator[Float[np.ndarray,
         cells = drawn + reports * np.arange(number)[:, None]
         counts = np.bincount(cells.ravel(), minlength=number * reports)
         yield counts.reshape(number, reports).astype(np.float64)
-
-
-def difference(first: Statistic, second: Statistic) -> Statistic:
-    """Return the statistic first − second, for names that both have: a paired comparison.
-
-    >>> ones, halves = (lambda w: {"a": w[:, 0]}), (lambda w: {"a": w[:, 0] / 2})
-    >>> difference(ones, halves)(np.ones((1, 1)))
-    {'a': array([0.5])}
-    """
-
-    def subtract(weights: Float[np.ndarray, "draws reports"]) -> dict[str, np.ndarray]:
-        minuends, subtrahends = first(weights), second(weights)
-        return {
-            name: minuends[name] - subtrahends[name] for name in minuends if name in subtrahends
-        }
-
-    return subtract
 
 
 def minimal_detectable_difference(
@@ -163,7 +146,8 @@ def minimal_detectable_difference(
     return float(noncentrality) * std / float(np.sqrt(seeds))
 
 
-def _interval(drawn: Float[np.ndarray, " draws"]) -> tuple[float | None, float | None]:
+def interval(drawn: Float[np.ndarray, " draws"]) -> tuple[float | None, float | None]:
+    """Return the percentile interval of drawn values; none where no draw has a value."""
     defined = drawn[~np.isnan(drawn)]
     if not len(defined):
         return None, None

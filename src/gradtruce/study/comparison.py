@@ -8,7 +8,15 @@ from typing import Any, Final
 
 from gradtruce.analysis.conflict import negative_share
 from gradtruce.data.prepared import PreparedDataset
-from gradtruce.evaluation.evaluate import evaluate, paired_difference
+from gradtruce.evaluation.baselines import (
+    ALL_NORMAL,
+    MOST_FREQUENT,
+    TITLES,
+    baseline_predictions,
+)
+from gradtruce.evaluation.comparison import compare as compare_systems
+from gradtruce.evaluation.evaluate import evaluate
+from gradtruce.evaluation.families.standard import final_families
 from gradtruce.evaluation.files import write_whole
 from gradtruce.evaluation.labelers.base import Labeler
 from gradtruce.evaluation.labelers.cached import CachedLabeler
@@ -16,12 +24,13 @@ from gradtruce.evaluation.labelers.rules import RulesLabeler
 from gradtruce.evaluation.metrics import Metrics
 from gradtruce.evaluation.predictions import Prediction, read_predictions
 from gradtruce.evaluation.significance import Score
+from gradtruce.evaluation.training_texts import read_training_texts
 from gradtruce.gradients.balancer import Balancer
-from gradtruce.study.baselines import ALL_NORMAL, LABELS, MOST_FREQUENT, baseline_predictions
 from gradtruce.study.config import StudyConfig
 from gradtruce.study.machine import machine
 from gradtruce.study.processes import Job, WatchCallback, run_jobs
 from gradtruce.study.timing import seconds_per_step
+from gradtruce.training.config import DataConfig
 from gradtruce.training.runlog import plain, read_log
 
 Json = dict[str, Any]  # a JSON object
@@ -91,8 +100,10 @@ def summarise(config: StudyConfig, folder: Path, seconds: Mapping[str, float]) -
             | {"seconds": seconds[name]}
             for name in config.arms
         },
-        "baselines": _baselines(config, dataset, tested[first], labeler),
-        "differences": _scores(_differences(tested[second], tested[first], metrics, labeler)),
+        "baselines": _baselines(config, tested[first], labeler),
+        "differences": _scores(
+            _differences(tested[second], tested[first], metrics, config.run.data, labeler)
+        ),
         "timing": timing,
         "caveats": list(CAVEATS),
         "machine": machine(),
@@ -168,15 +179,15 @@ def _negative_cosines(log: Path) -> Json:
     }
 
 
-def _baselines(
-    config: StudyConfig,
-    dataset: PreparedDataset,
-    tested: Sequence[Prediction],
-    labeler: Labeler,
-) -> Json:
-    written = baseline_predictions(dataset, tested, labeler, cleaning=config.run.data.cleaning)
+def _baselines(config: StudyConfig, tested: Sequence[Prediction], labeler: Labeler) -> Json:
+    data = config.run.data
+    training = read_training_texts(Path(data.path), data.cleaning)
+    written = baseline_predictions(tested, training, labeler)
     return {
-        name: {"label": LABELS[name], "scores": _scores(evaluate(written[name], labeler).flat())}
+        name: {
+            "label": TITLES[name],
+            "scores": _scores(evaluate(written[name], final_families(labeler, training)).flat()),
+        }
         for name in (ALL_NORMAL, MOST_FREQUENT)
     }
 
@@ -185,15 +196,18 @@ def _differences(
     second: Sequence[Prediction],
     first: Sequence[Prediction],
     metrics: Mapping[str, Metrics],
+    data: DataConfig,
     labeler: Labeler,
 ) -> dict[str, Score]:
     """Return second − first of every score that has an interval in both."""
+    training = read_training_texts(Path(data.path), data.cleaning)
     names = [
         name
         for name, score in next(iter(metrics.values())).flat().items()
         if all(each.flat()[name].low is not None for each in metrics.values())
     ]
-    return paired_difference(second, first, labeler, names)
+    differences = compare_systems(second, first, final_families(labeler, training), names)
+    return {name: difference.score for name, difference in differences.items()}
 
 
 def _scores(scores: Mapping[str, Score]) -> Json:

@@ -16,14 +16,16 @@ from typing import Any
 
 from gradtruce.data.observations import FINDINGS
 from gradtruce.data.prepared import PreparedDataset
+from gradtruce.evaluation.baselines import baseline_predictions
 from gradtruce.evaluation.evaluate import evaluate
+from gradtruce.evaluation.families.standard import standard_families
 from gradtruce.evaluation.files import write_whole
 from gradtruce.evaluation.labelers.cached import CachedLabeler
 from gradtruce.evaluation.labelers.rules import RulesLabeler
 from gradtruce.evaluation.metrics import Metrics
 from gradtruce.evaluation.predictions import read_predictions
 from gradtruce.evaluation.significance import minimal_detectable_difference
-from gradtruce.study.baselines import baseline_predictions
+from gradtruce.evaluation.training_texts import read_training_texts
 from gradtruce.study.config import load_study
 from gradtruce.study.difficulty_table import AUC, HEADLINE, difficulty_table
 from gradtruce.study.machine import machine
@@ -111,13 +113,15 @@ def summarise_difficulty(
         AUC: _spread(auc),
         "findings_above_zero": [_above_zero(run) for run in runs],
         "f1_by_finding": {
-            name: statistics.fmean(_number(run[f"clinical.per_class.{name}.f1"]) for run in runs)
+            name: statistics.fmean(
+                _number(run[f"clinical.per_class.{name}.uncertain_negative.f1"]) for run in runs
+            )
             for name in FINDINGS
         },
         "bleu_4": _spread([_number(run.get("nlg.bleu_4")) for run in runs]),
-        "truth_written_as_text": _number(runs[0].get("labeler.micro_13.f1")),
+        "truth_written_as_text": _number(runs[0].get(HEADLINE.replace("clinical.", "labeler."))),
         "true_masks": score_of_masks(dataset, views=config.data.views),
-        "baselines": _baselines(config, dataset, folders[0]),
+        "baselines": _baselines(config, folders[0]),
         "seconds": list(seconds),
         "machine": machine(),
     }
@@ -149,15 +153,18 @@ def _detectable(deviation: float, seeds: int) -> float:
 
 
 def _above_zero(run: Mapping[str, float | None]) -> int:
-    return sum(_number(run[f"clinical.per_class.{name}.f1"]) > 0 for name in FINDINGS)
+    return sum(
+        _number(run[f"clinical.per_class.{name}.uncertain_negative.f1"]) > 0 for name in FINDINGS
+    )
 
 
-def _baselines(config: RunConfig, dataset: PreparedDataset, folder: Path) -> Json:
+def _baselines(config: RunConfig, folder: Path) -> Json:
     labeler = CachedLabeler(RulesLabeler())
     tested = read_predictions(folder / "predictions.jsonl")
-    written = baseline_predictions(dataset, tested, labeler, cleaning=config.data.cleaning)
+    training = read_training_texts(Path(config.data.path), config.data.cleaning)
+    written = baseline_predictions(tested, training, labeler)
     return {
-        name: evaluate(predictions, labeler, resamples=0)[HEADLINE].value
+        name: evaluate(predictions, standard_families(labeler), resamples=0)[HEADLINE].value
         for name, predictions in written.items()
     }
 

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gradtruce.study.baselines import LABELS
+from gradtruce.evaluation.baselines import TITLES
+from gradtruce.evaluation.headline import SELECTION
 
-HEADLINE: Final = "clinical.micro_13.f1"
+HEADLINE: Final = SELECTION
 AUC: Final = "classification.macro_auc"
 
 
@@ -23,7 +24,7 @@ def difficulty_table(measured: Mapping[str, Any]) -> str:
         "findings with F1 above 0, by seed": ", ".join(map(str, measured["findings_above_zero"])),
         "BLEU-4": _mean_and_deviation(measured["bleu_4"]),
         **{
-            f"baseline: {LABELS[name][0].lower()}{LABELS[name][1:]}": f"{value:.3f}"
+            f"baseline: {TITLES[name][0].lower()}{TITLES[name][1:]}": f"{value:.3f}"
             for name, value in measured["baselines"].items()
         },
         "truth written as text, read back": f"{measured['truth_written_as_text']:.3f}",

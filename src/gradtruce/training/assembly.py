@@ -3,18 +3,19 @@
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, Final, final
 
 import torch
 from transformers import PreTrainedTokenizerFast
 
 import gradtruce.balance  # noqa: F401 # registers the balancers
+from gradtruce.data.augmentation import Augmentation
 from gradtruce.data.cluster_file import ClusterFile
 from gradtruce.data.loader import Loader
 from gradtruce.data.prepared import PreparedDataset
 from gradtruce.data.text import clean
 from gradtruce.data.tokenizer import build_tokenizer
-from gradtruce.data.transforms import Augmentation, ImageProcessor
+from gradtruce.data.transforms import ImageProcessor
 from gradtruce.gradients import TaskGradients
 from gradtruce.gradients.balancer import Balancer
 from gradtruce.methods.registry import Method, build
@@ -22,6 +23,12 @@ from gradtruce.methods.weights.backbone_file import load_backbone
 from gradtruce.methods.weights.named_load import load_named
 from gradtruce.naming import suggestion
 from gradtruce.training.config import BalanceConfig, DataConfig, RunConfig, TrainingConfig
+
+_SOURCES: Final = {
+    name: name.removesuffix("_phantom")
+    for name in ("phantom", "iu_xray", "iu_xray_phantom", "mimic_cxr")
+}
+"""The command that prepares a set of that name."""
 
 
 @final
@@ -51,11 +58,12 @@ def load_data(config: RunConfig) -> DataParts:
 
     Raises:
         FileNotFoundError: If there is no prepared set.
-        ValueError: If it is damaged, or has fewer studies than a batch, or the file of clusters
-            does not know its training studies.
+        ValueError: If it is damaged, was prepared with too small images, has fewer studies than a
+            batch, or the file of clusters does not know its training studies.
     """
     data, training = config.data, config.training
     dataset = PreparedDataset.open(data.path)
+    _require_size(data, dataset)
     reports = (clean(report, data.cleaning) for report in dataset.split("train").reports)
     tokenizer = build_tokenizer(reports, data.min_frequency)
     processor = ImageProcessor(size=data.image_size)
@@ -75,7 +83,14 @@ def load_data(config: RunConfig) -> DataParts:
             **options,
         )
 
-    train = loader("train", augmentation=_augmentation(data), shuffle=True, drop_last=True)
+    train = loader(
+        "train",
+        augmentation=_augmentation(data),
+        shuffle=True,
+        drop_last=True,
+        bucket_by_length=data.bucket_by_length,
+        workers=data.workers,
+    )
     val = loader("val", limit=training.validation.studies)
     return DataParts(dataset, tokenizer, processor, train, val, loader("test"))
 
@@ -87,6 +102,19 @@ def _clusters(data: DataConfig, dataset: PreparedDataset) -> Mapping[str, int] |
     train = dataset.split("train")
     file.require(train.ids, train.reports)
     return file.clusters
+
+
+def _require_size(data: DataConfig, dataset: PreparedDataset) -> None:
+    """Refuse images that were prepared smaller than the method is to see them."""
+    kept = dataset.manifest.settings.get("short_side")
+    if kept is not None and kept < data.image_size:
+        source = _SOURCES.get(dataset.manifest.name, "folder")
+        raise ValueError(
+            f"data.image_size is {data.image_size} pixels, but {data.path} was prepared with"
+            f" {kept}: prepare it again with the same options and another size (gradtruce prepare"
+            f" {source} {data.path}-{data.image_size} … --size {data.image_size}), or lower"
+            " data.image_size"
+        )
 
 
 def _augmentation(data: DataConfig) -> Augmentation | None:

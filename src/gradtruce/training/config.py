@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from gradtruce.data.text import CleaningMode
 from gradtruce.training.presets import balance_preset, lay_over_preset, method_preset
 
 Positive = Annotated[int, Field(gt=0)]
@@ -28,12 +29,16 @@ class DataConfig(_Table):
         path: Folder of a prepared data set, as `gradtruce prepare` writes it.
         image_size: Height and width of the images that the method sees, in pixels.
         views: Most views of a study that are used, the frontal one first.
-        cleaning: How report text is cleaned: "clean", or "r2gen" as the published code does.
+        cleaning: How report text is cleaned: "clean", or as published codes do: "r2gen" (IU X-Ray),
+            "r2gen_mimic" or "promptmrg".
         max_tokens: Most tokens of a report, begin and end included; longer ones are cut.
         clusters: File of report clusters, for the methods that need them; none where not given.
         min_frequency: How often a word must occur in the training reports to be known.
         augmentation: "none", "crop" (random crop), or "r2gen" (random crop and mirroring, which
             exchanges left and right while the report keeps them).
+        bucket_by_length: Whether a batch holds reports of like length, which saves padding.
+        workers: Processes that decode images; 0 decodes in the training process. They change
+            nothing that a run sees.
 
     >>> DataConfig(path="runs/demo/data", image_size=96).views
     2
@@ -42,11 +47,13 @@ class DataConfig(_Table):
     path: str
     image_size: Positive = 224
     views: Positive = 2
-    cleaning: Literal["clean", "r2gen"] = "clean"
+    cleaning: CleaningMode = "clean"
     max_tokens: Annotated[int, Field(gt=2)] = 60
     min_frequency: Positive = 3
     clusters: str | None = None
     augmentation: Literal["none", "crop", "r2gen"] = "none"
+    bucket_by_length: bool = False
+    workers: Annotated[int, Field(ge=0)] = 0
 
 
 class MethodConfig(_Table):
@@ -223,7 +230,7 @@ class TrainingConfig(_Table):
             on disjoint halves of one batch; 0 for never.
 
     >>> TrainingConfig(steps=10).select
-    'clinical.micro_13.f1'
+    'clinical.micro_13.uncertain_negative.f1'
     """
 
     epochs: Positive = 30
@@ -239,7 +246,7 @@ class TrainingConfig(_Table):
     clip: ClipConfig = ClipConfig()
     seed: NotNegative = 0
     validation: ValidationConfig = ValidationConfig()
-    select: str = "clinical.micro_13.f1"
+    select: str = "clinical.micro_13.uncertain_negative.f1"
     decoding: DecodingConfig = DecodingConfig()
     null_every: NotNegative = 25
 

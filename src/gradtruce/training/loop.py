@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import final
 
 from gradtruce.evaluation.evaluate import evaluate
+from gradtruce.evaluation.families.standard import final_families
 from gradtruce.evaluation.labelers.cached import CachedLabeler
 from gradtruce.evaluation.labelers.rules import RulesLabeler
 from gradtruce.evaluation.metrics import Metrics
 from gradtruce.evaluation.predictions import write_predictions
+from gradtruce.evaluation.training_texts import read_training_texts
 from gradtruce.methods.registry import load
 from gradtruce.training.assembly import DataParts, load_data, on_device
 from gradtruce.training.config import RunConfig
@@ -112,7 +114,8 @@ def _test(
         method, data.test, decoding_of(config), label_source=source, watch=log_generation
     )
     write_predictions(folder / "predictions.jsonl", predictions)
-    metrics = evaluate(predictions, labeler)
+    training = read_training_texts(Path(config.data.path), config.data.cleaning)
+    metrics = evaluate(predictions, final_families(labeler, training))
     metrics.write(folder / "metrics.json")
     return metrics
 

@@ -14,11 +14,11 @@ class Selection:
     A score that could not be computed (`None`) is never better than one that could.
 
     Args:
-        name: Flat name of the score, such as "clinical.micro_13.f1".
+        name: Flat name of the score, such as "clinical.micro_13.uncertain_negative.f1".
         best: The best value so far, where a run goes on.
 
-    >>> selection = Selection("clinical.micro_13.f1")
-    >>> [selection.improves({"clinical.micro_13.f1": value}) for value in (0.2, 0.1, 0.3)]
+    >>> selection = Selection("nlg.bleu_4")
+    >>> [selection.improves({"nlg.bleu_4": value}) for value in (0.2, 0.1, 0.3)]
     [True, False, True]
     """
 

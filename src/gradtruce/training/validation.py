@@ -6,6 +6,7 @@ import torch
 
 from gradtruce.data.observations import OBSERVATIONS
 from gradtruce.evaluation.evaluate import evaluate
+from gradtruce.evaluation.families.standard import standard_families
 from gradtruce.evaluation.labelers.base import Labeler
 from gradtruce.evaluation.predictions import Prediction
 from gradtruce.methods.base import Decoding, TaskSpec
@@ -16,7 +17,7 @@ from gradtruce.training.config import RunConfig
 from gradtruce.training.prediction import known_labels, mean_losses, predict
 from gradtruce.training.select import LOSSES
 
-_FINE = ("per_class", "uncertain_positive", "support", "auc.")
+_FINE = ("per_class", "uncertain_positive", "both_empty", "auc.")
 
 
 def validate(
@@ -31,7 +32,7 @@ def validate(
     decoding = decoding_of(config, beams=training.validation.beams)
     source = data.dataset.manifest.label_source
     predictions = predict(method, data.val, decoding, label_source=source)
-    metrics = evaluate(predictions, labeler, resamples=0)
+    metrics = evaluate(predictions, standard_families(labeler), resamples=0)
     losses = {LOSSES + task: loss for task, loss in mean_losses(method, data.val).items()}
     every = {name: score.value for name, score in metrics.flat().items()} | losses
     return {
@@ -77,10 +78,11 @@ def require_score(name: str, data: DataParts, labeler: Labeler, tasks: Sequence[
             generated=text,
             findings=dict.fromkeys(OBSERVATIONS, 0.5),
             labels=known_labels(torch.from_numpy(val.split.labels[place])) or None,
+            label_source=data.dataset.manifest.label_source,
         )
         for place, text in enumerate(val.references)
     ]
-    metrics = evaluate(perfect, labeler, resamples=0)
+    metrics = evaluate(perfect, standard_families(labeler), resamples=0)
     group = metrics.groups.get(name.partition(".")[0])
     if group is not None and group.reason:
         raise ValueError(f"training.select: {name!r} can't be computed: {group.reason}")

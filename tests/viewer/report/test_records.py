@@ -15,7 +15,7 @@ def test_a_run_is_read_whole(comparison: Path):
     assert len(run.log.steps) == 120
     assert run.log.names("losses") == ["report", "findings"]
     assert len(run.predictions) == 30
-    assert "clinical.micro_13.f1" in run.scores
+    assert "clinical.micro_13.uncertain_negative.f1" in run.scores
 
 
 def test_the_runs_of_a_comparison_keep_its_order_and_labels(comparison: Path):

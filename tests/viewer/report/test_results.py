@@ -38,7 +38,7 @@ def test_the_headline_comes_first_and_the_example_score_never_alone(comparison: 
     (_, clinical), *_ = table.sections
     keys = [row.key for row in clinical]
     assert keys[0] == HEADLINE
-    assert "clinical.example_14.f1" in keys
+    assert "clinical.example_14.uncertain_negative.f1" in keys
     assert table.rows[0].difference is not None
 
 

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from gradtruce.data.phantom.generate import generate
 from gradtruce.data.phantom.level import LevelName
-from gradtruce.data.prepared import PreparedDataset, PreparedWriter
+from gradtruce.data.phantom.source import Phantom
 from gradtruce.data.prepared_manifest import Manifest
+from gradtruce.data.preparing.pipeline import prepare
+from gradtruce.data.sources.base import Settings
 
 
 def prepare_phantom(
@@ -18,20 +19,22 @@ def prepare_phantom(
     seed: int = 0,
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> Manifest:
     """Write synthetic studies as a prepared data set and return its manifest.
 
     Args:
-        folder: The prepared data set; must not exist.
+        folder: The prepared data set; one that was made with the same arguments stays as it is.
         level: How hard it is: "easy", "standard" or "hard".
         studies: How many, over all splits.
         size: Height and width of the views in pixels.
         seed: Of patients, findings, images and wording.
         workers: Processes that draw; their number changes nothing in the set.
-        progress: Called after every study with how many are done and how many there will be.
+        progress: Called with how many studies are done and how many there will be.
+        say: Called with what is worth telling, such as that the set is up to date.
 
     Raises:
-        FileExistsError: If `folder` exists.
+        FileExistsError: If `folder` exists and is another set.
         ValueError: If a number is out of its range, or there are too few studies for three splits.
         OSError: If the set can't be written.
 
@@ -41,12 +44,11 @@ def prepare_phantom(
     ...     made.is_synthetic, sum(made.splits.values())
     (True, 60)
     """
-    drawn = generate(level, studies, size=size, seed=seed, workers=workers)
-    parameters = {"level": level, "studies": studies, "size": size, "seed": seed}
-    source = "synthetic: drawn and written by gradtruce, no patient has been seen"
-    with PreparedWriter(folder, name="phantom", source=source, parameters=parameters) as writer:
-        for done, study in enumerate(drawn, start=1):
-            writer.add(study)
-            if progress is not None:
-                progress(done, studies)
-    return PreparedDataset.open(folder).manifest
+    return prepare(
+        Phantom(level, studies, size=size, seed=seed),
+        folder,
+        settings=Settings(short_side=size),
+        workers=workers,
+        progress=progress,
+        say=say,
+    )

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from typing import Final, Literal, final
+from typing import Final, final
 
 import numpy as np
 from jaxtyping import Float
@@ -24,7 +24,8 @@ from gradtruce.evaluation.labelers.rules_sentence import (
     sentences,
 )
 
-EmptyPolicy = Literal["blank", "normal"]
+EMPTY_POLICIES: Final = ("blank", "normal")
+"""What an empty report may be taken to say."""
 
 _CACHED: Final = 200_000
 _SUPPORT_DEVICES: Final = "Support Devices"
@@ -41,12 +42,18 @@ class RulesLabeler(Labeler):
     and is never negative or uncertain.
 
     Where we differ from the original: words that only look like a mention are passed over
-    (plate-like, tuberculosis, Kerley lines, vertebral collapse, pulmonary fibrosis, supportive);
-    heart and mediastinum count only where something is said of them; an empty report is blank.
+    (plate-like, end plates, tuberculosis, supportive, Kerley and pleural lines, vertebral collapse,
+    pulmonary fibrosis, aortic contour); heart and mediastinum count only where something is said
+    of them; an empty report is blank.
 
     Args:
-        empty: What an empty report says: "blank", nothing is known of any observation, or
+        empty_policy: What an empty report says: "blank", nothing is known of any observation, or
             "normal", No Finding, as in the original, which makes an empty text score as a normal.
+        compat: Whether to take those words for mentions, as the original does, and a mediastinum
+            that is only called unchanged for uncertain. For comparison with labels made by it.
+
+    Raises:
+        ValueError: If the policy is neither of the two.
 
     >>> states = RulesLabeler().label(["The heart is enlarged. No effusion. Possible edema."])[0]
     >>> row = dict(zip(OBSERVATIONS, states, strict=True))
@@ -54,23 +61,30 @@ class RulesLabeler(Labeler):
     (1.0, 0.0, -1.0)
     """
 
-    def __init__(self, *, empty: EmptyPolicy = "blank") -> None:
-        self.empty = empty
-        self._phrases = load_phrases()
+    def __init__(self, *, empty_policy: str = "blank", compat: bool = False) -> None:
+        if empty_policy not in EMPTY_POLICIES:
+            raise ValueError(f"empty_policy must be 'blank' or 'normal', got {empty_policy!r}")
+        self.empty_policy = empty_policy
+        self.compat = compat
+        self._phrases = load_phrases(compat)
         self._reader = SentenceReader(self._phrases)
         self._sentences: dict[str, tuple[Statement, ...]] = {}
 
     @property
     def identity(self) -> str:
-        """Return name, version, hash of the phrase file and the policy for empty reports."""
-        return f"rules {self._phrases.version} (sha256 {self._phrases.sha256}, empty {self.empty})"
+        """Return name, version, hash of the phrase file, the policy for empty reports, compat."""
+        phrases, compat = self._phrases, ", compat" if self.compat else ""
+        policy = f"empty {self.empty_policy}{compat}"
+        return f"rules {phrases.version} (sha256 {phrases.sha256}, {policy})"
 
     def label(self, reports: Sequence[str]) -> Float[np.ndarray, "reports observations"]:
         """Return the state of each observation; sentences read before are looked up."""
         rows = [self._row(report) for report in reports]
         blank = sum(not report.strip(" .") for report in reports)
         if blank:
-            _log.info("%d of %d reports are empty: labelled %s", blank, len(rows), self.empty)
+            _log.info(
+                "%d of %d reports are empty: labelled %s", blank, len(rows), self.empty_policy
+            )
         return np.array(rows, dtype=np.float64).reshape(len(rows), len(OBSERVATIONS))
 
     def _row(self, report: str) -> tuple[float, ...]:
@@ -89,7 +103,7 @@ class RulesLabeler(Labeler):
 
     def _aggregate(self, statements: Sequence[Statement], *, is_empty: bool) -> tuple[float, ...]:
         if is_empty:
-            normal = float(POSITIVE) if self.empty == "normal" else MISSING
+            normal = float(POSITIVE) if self.empty_policy == "normal" else MISSING
             return (*[MISSING] * len(FINDINGS), normal)
         said: dict[str, set[int]] = {}
         for statement in statements:

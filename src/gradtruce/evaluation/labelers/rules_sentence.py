@@ -1,6 +1,7 @@
 """What one sentence says: the state of every observation that it mentions."""
 
 import re
+import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,12 +14,22 @@ from gradtruce.evaluation.labelers.rules_phrases import Pattern, Phrases
 OTHER: Final = "other"
 """Stands for findings outside the 14 observations that bar No Finding."""
 
-_VERB: Final = re.compile(r"\b(?:is|are|was|were|has|have|seen|noted|present|may|remains?)\b")
-_JOINS_ADJECTIVE: Final = re.compile(r"\s*(?:of (?:the )?|the |\w+ly )?")
+_VERB: Final = re.compile(
+    r"\b(?:is|are|was|were|has|have|seen|noted|present|may|remains?|persists?|unchanged|stable"
+    r"|improved|increased|decreased)\b"
+)
+_JOINS_ADJECTIVE: Final = re.compile(
+    r"\s*(?:of (?:the )?|the |\w+ly )?(?:(?:heart|cardiac)(?: size| silhouette)? and (?:the )?)?"
+)
 _JOINS_ALTERNATIVE: Final = re.compile(r",? (?:\w+ ){0,2}?(?:or|versus|vs) (?:[\w-]+ ){0,3}")
 _SLASH: Final = re.compile(r"(?<=[a-z]{3})/(?=[a-z]{3})")
 _ENUMERATOR: Final = re.compile(r"(?:^|(?<=\s))\(?\d{1,2}[.)]\s+(?=[a-z])")
 _NOT_WORDS: Final = re.compile(r"[\s()\[\]\"_]+")
+_DASHES_AND_JOINERS: Final = dict.fromkeys(range(0x2010, 0x2016), "-") | dict.fromkeys(
+    (0xAD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF)
+)
+_PIECE: Final = re.compile(r"\S.{0,998}(?!\S)|\S{1,1000}")
+_LONGEST: Final = 1000
 _STOP: Final = re.compile(r"[!?;]|\.(?!\d)|(?<!\d)\.")
 
 
@@ -41,14 +52,20 @@ class Mention(NamedTuple):
 def sentences(report: str) -> list[str]:
     """Return the sentences of a report in lower case, without enumerators.
 
-    Decimals are kept whole, `and/or` becomes `or`, and so does a slash between words.
+    Decimals are kept whole, `and/or` becomes `or`, and so does a slash between words. What has no
+    stop for 1,000 characters is cut at blanks, so that time stays linear in the length of a report.
 
     >>> sentences("1. Nodule of 1.5 cm. 2. No mass/nodule on the left")
     ['nodule of 1.5 cm', 'no mass or nodule on the left']
     """
+    if not report.isascii():
+        report = unicodedata.normalize("NFKC", report).translate(_DASHES_AND_JOINERS)
     text = _NOT_WORDS.sub(" ", _ENUMERATOR.sub(" . ", report.lower()))
     text = _SLASH.sub(" or ", text.replace("and/or", "or").replace("vs.", "vs"))
-    return [part for part in (one.strip(" ,:-") for one in _STOP.split(text)) if part]
+    parts = [part for part in (one.strip(" ,:-") for one in _STOP.split(text)) if part]
+    if all(len(part) <= _LONGEST for part in parts):
+        return parts
+    return [piece for part in parts for piece in _PIECE.findall(part)]
 
 
 @final
@@ -70,6 +87,20 @@ class SentenceReader:
 
     def read(self, sentence: str) -> list[Statement]:
         """Return a statement for every mention in a sentence, as `sentences` gives it."""
+        statements = []
+        for mention, state in self.read_mentions(sentence):
+            statements.append(Statement(mention.observation, state))
+            if state and self.phrases.heart_failure.match(sentence, mention.start):
+                statements.append(Statement("Cardiomegaly", UNCERTAIN))
+        return statements
+
+    def read_mentions(self, sentence: str) -> list[tuple[Mention, int]]:
+        """Return where each observation is named, with its state; of what is implied, nothing.
+
+        >>> from gradtruce.evaluation.labelers.rules_phrases import load_phrases
+        >>> SentenceReader(load_phrases()).read_mentions("small effusion")
+        [(Mention(observation='Pleural Effusion', start=6, end=14, is_organ=False), 1)]
+        """
         mentions = self._mentions(sentence)
         if not mentions:
             return []
@@ -84,13 +115,8 @@ class SentenceReader:
             else:
                 states.append(self._finding(sentence, mention, left, max(right, mention.end)))
         self._doubt_alternatives(sentence, mentions, states)
-        statements = []
-        for mention, state in zip(mentions, states, strict=True):
-            if state is not None:
-                statements.append(Statement(mention.observation, state))
-            if state and self.phrases.heart_failure.match(sentence, mention.start):
-                statements.append(Statement("Cardiomegaly", UNCERTAIN))
-        return statements
+        read = zip(mentions, states, strict=True)
+        return [(mention, state) for mention, state in read if state is not None]
 
     def _mentions(self, sentence: str) -> list[Mention]:
         """Return all mentions in order; a finding goes before the organ that it is named after."""
@@ -148,10 +174,10 @@ class SentenceReader:
 
         A heart that is only called unchanged is uncertain, as in the original; a mediastinum is not
         mentioned by that, which fits real reports better (none of 79 was read otherwise by either
-        of two public label files of IU X-Ray).
+        of two public label files of IU X-Ray), unless the phrases are those of the original.
         """
         said = self._descriptions(sentence, left, right)
-        if mention.observation == "Cardiomegaly":
+        if mention.observation in self.phrases.doubts_unchanged:
             same = self.phrases.described["unchanged"].finditer(sentence, left, right)
             said = sorted([*said, *((*match.span(), UNCERTAIN) for match in same)])
         for _, end, state in said:

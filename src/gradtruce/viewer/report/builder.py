@@ -30,6 +30,8 @@ GROUPS = {
     "labeler": "Labeler: its reading of the reference against the truth",
     "nlg": "Text overlap",
     "classification": "Findings head",
+    "errors": "Error report card",
+    "degenerate": "Signs of degenerate output",
 }
 
 READ_REFERENCES = "the labeler's reading of the reference reports"

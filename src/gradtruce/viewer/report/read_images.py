@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from gradtruce.data.images import read_grey
+from gradtruce.data.images.read import read_grey
 from gradtruce.data.study import Study, View
 from gradtruce.evaluation.predictions import Prediction
 from gradtruce.methods.base import Decoding

@@ -69,7 +69,7 @@ class RunRecord:
         config_text: The same as it stands in the file.
         log: Training log.
         metrics: Scores of the test split, with their protocols.
-        scores: By flat name, such as "clinical.micro_13.f1".
+        scores: By flat name, such as "clinical.micro_13.uncertain_negative.f1".
         predictions: Generated reports of the test split, by study id.
         facts: Times and counts that a comparison recorded of the run.
     """

@@ -5,21 +5,26 @@ from dataclasses import dataclass
 from typing import Final, final
 
 from gradtruce.data.observations import OBSERVATIONS
+from gradtruce.evaluation.headline import PAPER, SELECTION
 from gradtruce.evaluation.significance import Score
 from gradtruce.viewer.report.records import Comparison, RunRecord, Scores
 
-HEADLINE: Final = "clinical.micro_13.f1"
+HEADLINE: Final = SELECTION
 
 SECTIONS: Final = (
     (
         "Clinical: findings stated in the generated report",
         (
             (HEADLINE, "F1, micro over the 13 findings", "the headline"),
-            ("clinical.micro_13.precision", "Precision, micro", ""),
-            ("clinical.micro_13.recall", "Recall, micro", ""),
-            ("clinical.macro_13.f1", "F1, macro over the 13", "each finding counts alike"),
+            ("clinical.micro_13.uncertain_negative.precision", "Precision, micro", ""),
+            ("clinical.micro_13.uncertain_negative.recall", "Recall, micro", ""),
             (
-                "clinical.example_14.f1",
+                "clinical.macro_13.uncertain_negative.f1",
+                "F1, macro over the 13",
+                "each finding counts alike",
+            ),
+            (
+                PAPER,
                 "F1, mean over reports, all 14",
                 "never alone: flatters a writer of normal reports",
             ),
@@ -123,10 +128,13 @@ def class_rows(runs: Sequence[RunRecord]) -> list[ClassRow]:
     """Return one row an observation, of those that have a score, most frequent first."""
     rows = []
     for name in OBSERVATIONS:
-        keys = [f"clinical.per_class.{name}.{part}" for part in ("f1", "precision", "recall")]
+        keys = [
+            f"clinical.per_class.{name}.uncertain_negative.{part}"
+            for part in ("f1", "precision", "recall")
+        ]
         if not any(keys[0] in run.scores for run in runs):
             continue
-        support = runs[0].scores.get(f"clinical.per_class.{name}.support")
+        support = runs[0].scores.get(f"clinical.per_class.{name}.uncertain_negative.support")
         count = None if support is None or support.value is None else int(support.value)
         arms = tuple(_three([run.scores.get(key) for key in keys]) for run in runs)
         rows.append(ClassRow(name, count, arms))

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gradtruce.analysis.attention import heat_map, sentence_maps, sentence_spans, view_shares
 from gradtruce.data.batch import Batch
-from gradtruce.data.loader import in_reading_order
+from gradtruce.data.loading.views import in_reading_order
 from gradtruce.data.observations import FINDINGS, OBSERVATIONS
 from gradtruce.data.study import Study, View
 from gradtruce.data.tokenizer import encode

@@ -1,0 +1,1 @@
+"""Radiographs in files: PNG, JPEG and DICOM read as 8-bit grey, and views kept as PNG or JPEG."""

@@ -1,0 +1,1 @@
+"""Radiographs in DICOM files: header, pixels, grey values, orientation."""

@@ -1,0 +1,1 @@
+"""From rows of a prepared set to batches: order, reading, processes, tokens."""

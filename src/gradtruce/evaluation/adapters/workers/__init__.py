@@ -1,0 +1,1 @@
+"""Programs that run in another Python, which need not have this package."""

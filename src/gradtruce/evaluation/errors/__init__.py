@@ -1,0 +1,1 @@
+"""The error report card: findings of two reports as tuples, compared one by one."""

@@ -1,0 +1,1 @@
+"""Families of scores, one a file: each becomes a group of metrics.json."""

@@ -1,0 +1,1 @@
+"""Readers of predictions, references and reports as other systems lay them out."""
