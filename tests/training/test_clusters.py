@@ -1,14 +1,18 @@
 """Clusters from the command line to a training that needs them."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
+from transformers import BertConfig
 
 from gradtruce.cli.app import run
 from gradtruce.data.cluster_file import ClusterFile
 from gradtruce.data.prepared import PreparedDataset
+from gradtruce.evaluation.labelers.chexbert_model import CheXbert
 from gradtruce.training.config import RunConfig
 from gradtruce.training.loop import train
 from tests.training.conftest import MethodOptions
@@ -71,6 +75,29 @@ def test_a_file_that_can_not_be_made_is_told_before_the_work(
 ) -> None:
     assert run(["build", "clusters", str(tiny_set), "--output", str(tmp_path / output)]) == 2
     assert named in capsys.readouterr().err
+
+
+def test_vectors_of_chexbert_are_taken_where_asked_for(tiny_set: Path, tmp_path: Path) -> None:
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "heart", "enlarged", "normal", "."]
+    (tmp_path / "vocab.txt").write_text("\n".join(words) + "\n")
+    config = BertConfig(
+        vocab_size=len(words),
+        hidden_size=64,
+        num_hidden_layers=1,
+        num_attention_heads=1,
+        intermediate_size=8,
+        max_position_embeddings=16,
+    )
+    weights = {f"module.{name}": value for name, value in CheXbert(config).state_dict().items()}
+    torch.save({"model_state_dict": weights}, tmp_path / "chexbert.pth")
+    path = tmp_path / "clusters.json"
+    told = ["build", "clusters", str(tiny_set), "--output", str(path), "--clusters", "2"]
+    weights_of = str(tmp_path / "chexbert.pth")
+    assert run([*told, "--chexbert", weights_of]) == 2  # no features of it were asked for
+    assert run([*told, "--features", "chexbert", "--chexbert", weights_of]) == 0
+    file = ClusterFile.read(path)
+    assert "[CLS] vectors of chexbert" in file.source
+    assert sorted(Counter(file.clusters.values()).values()) == [6, 6]
 
 
 def test_too_many_clusters_leave_no_file(

@@ -1,9 +1,16 @@
 """`gradtruce build`: what some methods need besides a prepared data set, made from that set."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+from gradtruce.cli.labeler_options import Bert, Device, Weights
+
+if TYPE_CHECKING:
+    from gradtruce.data.report_clusters import Embedding
+
+Features = Literal["text", "chexbert"]
 
 build = typer.Typer(
     no_args_is_help=True,
@@ -28,6 +35,12 @@ def clusters(
         int, typer.Option("--clusters", min=2, help="How many; WCL has 14 on MIMIC-CXR.")
     ] = 14,
     seed: Annotated[int, typer.Option(min=0, help="Of the starts of k-means.")] = 0,
+    features: Annotated[
+        Features, typer.Option(help="What is compared: TF-IDF, or vectors of CheXbert as in WCL.")
+    ] = "text",
+    chexbert: Weights = None,
+    bert_base: Bert = None,
+    device: Device = "cpu",
 ) -> None:
     """Group the training reports by what they say, for WCL; give the file as data.clusters."""
     from collections import Counter
@@ -36,8 +49,15 @@ def clusters(
     from gradtruce.data.report_clusters import cluster_reports
 
     require_new(output)
+    embed, embedding = None, ""
+    if features == "chexbert":
+        embed, embedding = _chexbert(chexbert, bert_base, device)
+    elif chexbert or bert_base or device != "cpu":
+        raise ValueError("--chexbert, --bert-base and --device need --features chexbert")
     train = PreparedDataset.open(data).split("train")
-    made = cluster_reports(train.ids, train.reports, count=count, seed=seed)
+    made = cluster_reports(
+        train.ids, train.reports, count=count, seed=seed, embed=embed, embedding=embedding
+    )
     made.write(output)
     sizes = Counter(made.clusters.values())
     spread = f"{min(sizes.values())} to {max(sizes.values())} in one"
@@ -107,3 +127,12 @@ def require_new(output: Path) -> None:
         raise FileExistsError(f"{output} exists; name a new file or remove it")
     if not output.parent.is_dir():
         raise FileNotFoundError(f"{output.parent}: there is no such folder; make it first")
+
+
+def _chexbert(weights: Path | None, bert: Path | None, device: str) -> "tuple[Embedding, str]":
+    """Return what makes the vectors of CheXbert, and what it is."""
+    from gradtruce.evaluation.labelers.chexbert import CheXbertLabeler
+    from gradtruce.evaluation.labelers.weights import locate_chexbert
+
+    labeler = CheXbertLabeler(locate_chexbert(weights, bert), device=device)
+    return labeler.embed, f"[CLS] vectors of {labeler.identity}"

@@ -86,13 +86,13 @@ def require_same_form(references: Sequence[str], training: TrainingTexts) -> Non
     >>> require_same_form(["clear ."], TrainingTexts(("Clear.",), "train.csv, as it is"))
     Traceback (most recent call last):
     ValueError: train.csv, as it is: most training reports have capital letters, no reference has;
-    clean them as the references were: cleaning="r2gen" or "clean"
+    clean them as the references were, with --cleaning clean or another
     """
     ours, theirs = _share_with_capitals(training.reports), _share_with_capitals(references)
     if ours > 0.5 and theirs == 0:  # most
         raise ValueError(
             f"{training.source}: most training reports have capital letters, no reference has;"
-            ' clean them as the references were: cleaning="r2gen" or "clean"'
+            " clean them as the references were, with --cleaning clean or another"
         )
     if theirs > 0.5 and ours == 0:  # most
         raise ValueError(

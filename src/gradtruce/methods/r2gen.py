@@ -14,6 +14,7 @@ from gradtruce.methods.blocks.architecture import (
     build_decoder,
     build_visual,
     check_config,
+    has_findings_head,
     report_and_findings,
 )
 from gradtruce.methods.blocks.cache import ReportCache
@@ -31,7 +32,7 @@ class R2GenConfig(EncoderDecoderConfig):  # type: ignore[no-untyped-call]  # of 
         memory_slots: Slots of the relational memory; 0 leaves out memory and MCLN (the ablation).
         findings_token: Let the decoder see the scores of the findings head as one more visual
             token; not in the paper.
-        findings_weight: Static weight of the task "findings", ours.
+        findings_weight: Static weight of the task "findings", ours; 0 leaves out task and head.
         paper_code: Embed words twice, for memory and layers, each under a dropout mask of its own,
             as the published code does; otherwise once.
 
@@ -68,18 +69,18 @@ class R2Gen(EncoderDecoderMethod):  # type: ignore[no-untyped-call]  # of transf
 
     def __init__(self, config: R2GenConfig) -> None:
         super().__init__(config)
-        check_config(config, memory_slots=0)
-        self.visual = build_visual(config, has_findings=True, findings_token=config.findings_token)
+        check_config(config, memory_slots=0, findings_weight=0)
+        has_findings = has_findings_head(config.findings_weight, config.findings_token)
+        self.visual = build_visual(
+            config, has_findings=has_findings, findings_token=config.findings_token
+        )
         self.decoder = build_decoder(
             config, memory_slots=config.memory_slots, embeds_twice=config.paper_code
         )
-        self.complete(
-            *report_and_findings(
-                config,
-                findings_weight=config.findings_weight,
-                findings_token=config.findings_token,
-            )
+        report, findings = report_and_findings(
+            config, findings_weight=config.findings_weight, findings_token=config.findings_token
         )
+        self.complete(*([report, findings] if has_findings else [report]))
 
     def encode(
         self,

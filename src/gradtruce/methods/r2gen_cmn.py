@@ -14,6 +14,7 @@ from gradtruce.methods.blocks.architecture import (
     build_decoder,
     build_visual,
     check_config,
+    has_findings_head,
     report_and_findings,
 )
 from gradtruce.methods.blocks.cache import ReportCache
@@ -35,7 +36,7 @@ class R2GenCMNConfig(EncoderDecoderConfig):  # type: ignore[no-untyped-call]  # 
         memory_read: Slots that each head of a query reads.
         findings_token: Let the decoder see the scores of the findings head as one more visual
             token; not in the paper.
-        findings_weight: Static weight of the task "findings", ours.
+        findings_weight: Static weight of the task "findings", ours; 0 leaves out task and head.
 
     >>> R2GenCMNConfig(vocab_size=100, width=64).memory_slots
     2048
@@ -71,20 +72,22 @@ class R2GenCMN(EncoderDecoderMethod):  # type: ignore[no-untyped-call]  # of tra
 
     def __init__(self, config: R2GenCMNConfig) -> None:
         super().__init__(config)
-        check_config(config, memory_slots=1, memory_read=1)
-        self.visual = build_visual(config, has_findings=True, findings_token=config.findings_token)
+        check_config(config, memory_slots=1, memory_read=1, findings_weight=0)
+        has_findings = has_findings_head(config.findings_weight, config.findings_token)
+        self.visual = build_visual(
+            config, has_findings=has_findings, findings_token=config.findings_token
+        )
         self.memory = SharedMemory(
             config.memory_slots, config.width, config.heads, config.memory_read, config.dropout
         )
         self.decoder = build_decoder(config)
-        self.complete(
-            *report_and_findings(
-                config,
-                findings_weight=config.findings_weight,
-                findings_token=config.findings_token,
-                reach=frozenset({"memory"}),
-            )
+        report, findings = report_and_findings(
+            config,
+            findings_weight=config.findings_weight,
+            findings_token=config.findings_token,
+            reach=frozenset({"memory"}),
         )
+        self.complete(*([report, findings] if has_findings else [report]))
 
     def encode(
         self,

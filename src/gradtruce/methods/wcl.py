@@ -15,6 +15,7 @@ from gradtruce.methods.blocks.architecture import (
     build_decoder,
     build_visual,
     check_config,
+    has_findings_head,
     report_and_findings,
 )
 from gradtruce.methods.blocks.cache import ReportCache
@@ -82,9 +83,7 @@ class WCL(EncoderDecoderMethod):  # type: ignore[no-untyped-call]  # of transfor
     def __init__(self, config: WCLConfig) -> None:
         super().__init__(config)
         check_config(config, memory_slots=0, contrast_width=1, contrast_epoch=0, findings_weight=0)
-        has_findings = config.findings_weight > 0
-        if config.findings_token and not has_findings:
-            raise ValueError("findings_token needs a findings head: give findings_weight above 0")
+        has_findings = has_findings_head(config.findings_weight, config.findings_token)
         self.visual = build_visual(
             config, has_findings=has_findings, findings_token=config.findings_token
         )

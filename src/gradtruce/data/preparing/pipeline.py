@@ -141,7 +141,7 @@ class _Run:
         self._say(f"{self.target} is up to date")
         if there.problems:
             self._say(
-                f"what {PROBLEMS} lists was left out of it; where that has been mended since, "
+                f"{PROBLEMS} lists what was wrong then; where that has been mended since, "
                 f"remove {self.target} to prepare it anew"
             )
         if has_examples(self.target) != self._pictures:

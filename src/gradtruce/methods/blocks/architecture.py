@@ -141,6 +141,20 @@ def report_and_findings(
     return report, FindingsObjective(findings_weight, config.uncertain, seen)
 
 
+def has_findings_head(findings_weight: float, findings_token: bool) -> bool:
+    """Return whether a method has a findings head: where its task weighs something.
+
+    Raises:
+        ValueError: If the decoder is to see the scores of a head that is not there.
+
+    >>> has_findings_head(0.0, findings_token=False)
+    False
+    """
+    if findings_token and not findings_weight:
+        raise ValueError("findings_token needs a findings head: give findings_weight above 0")
+    return findings_weight > 0
+
+
 def check_config(config: EncoderDecoderConfig, **least: int) -> None:
     """Check the fields that all methods have, and the numbers of one that have a smallest value.
 

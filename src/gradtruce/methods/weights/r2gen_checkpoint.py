@@ -22,8 +22,6 @@ NEVER = -1e4
 """Score of pad and bos, which the published model cannot write: its softmax must lose nothing to
 them. Finite, so that training on is safe."""
 
-HEAD = "visual.findings."
-"""Weights that no published R2Gen has."""
 
 _STAGES = "visual.backbone.model.encoder.stages."
 _LAYERS = "decoder.layers."
@@ -42,7 +40,7 @@ def load_published_r2gen(
     It scores reports as the published code does, to the precision of the numbers. That code has one
     id for pad, bos and eos, we have three: the rows of all words are put in our order, all three
     embed as that one, eos is scored as it is, pad and bos never. All sizes are read off the file.
-    The findings head, ours, starts at 0: every probability is 0.5 until it is trained.
+    There is no findings head, for theirs has none.
 
     Args:
         checkpoint: `model_best.pth` of R2Gen's code, or a bare state dict; nothing in it is run.
@@ -71,14 +69,9 @@ def load_published_r2gen(
         )
     vocabulary = published_vocabulary(annotation, dataset, min_frequency)
     _check_rows(state, vocabulary, f"{source}: ", str(annotation))
-    config = R2GenConfig(**_sizes(state, heads), vocab_size=len(vocabulary.rows))
-    model = R2Gen(config)
-    head = {
-        name: torch.zeros_like(value)
-        for name, value in model.state_dict().items()
-        if name.startswith(HEAD)
-    }
-    load_strictly(model, {**_reordered(state, vocabulary), **head}, source)
+    sizes = _sizes(state, heads)
+    model = R2Gen(R2GenConfig(**sizes, vocab_size=len(vocabulary.rows), findings_weight=0.0))
+    load_strictly(model, _reordered(state, vocabulary), source)
     model.tokenizer = vocabulary.tokenizer
     model.train(False)
     return model
