@@ -271,7 +271,10 @@ def test_an_interrupt_leaves_no_half_file_and_no_java(kind: signal.Signals, tmp_
         pytest.skip(str(error))
     path = predictions(tmp_path)
     before = contents(tmp_path)
-    program = "import sys; from gradtruce.cli import main; main(sys.argv[1:])"
+    program = (  # a job in the background ignores interrupts, and so would its children
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from gradtruce.cli import main; main(sys.argv[1:])"
+    )
     command = [sys.executable, "-c", program, "evaluate", str(path)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")

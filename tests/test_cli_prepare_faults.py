@@ -195,7 +195,10 @@ def start(arguments: Sequence[str], largest_file: int | None = None) -> subproce
         if largest_file is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
 
-    program = "import sys; from gradtruce.cli import main; main(sys.argv[1:])"
+    program = (  # a job in the background ignores interrupts, and so would its children
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from gradtruce.cli import main; main(sys.argv[1:])"
+    )
     return subprocess.Popen(
         [sys.executable, "-c", program, *arguments],
         env=os.environ | {"PYTHONPATH": ":".join(path for path in sys.path if path)},

@@ -175,11 +175,13 @@ def test_bad_arguments_are_refused(load, options, message):
 
 
 SCRIPT = """
+import signal
 import sys
 from gradtruce.data.loader import Loader
 from gradtruce.data.prepared import PreparedDataset
 from gradtruce.data.tokenizer import build_tokenizer
 from gradtruce.data.transforms import ImageProcessor
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
 split = PreparedDataset.open(sys.argv[1]).split("train")
 loader = Loader(split, build_tokenizer(["clear"], 1), ImageProcessor(12), batch_size=2,
                 max_tokens=9, workers=2)
