@@ -21,12 +21,12 @@ class Batch:
         view_mask: False where a view is absent.
         input_ids: Reports as tokens: bos, words, eos, then pad; may be cut at the longest length.
         labels: State of each of the 14 observations: 1, 0, -1 (uncertain), NaN (missing).
-        clusters: Cluster of each report, -1 where it has none; `None` where no file gives them.
         prior_pixel_values: Images of each study's prior study, changed by the same draw; `None`
             where priors were not asked for, as the three that follow.
         prior_mask: False where the prior, or a view of it, is absent.
         prior_input_ids: Report of the prior as tokens; all pad where there is no prior.
         prior_labels: Labels of the prior; NaN where there is no prior.
+        clusters: Cluster of each report, -1 where it has none; `None` where no file gives them.
 
     >>> batch = Batch(("a", "b"), ("Clear.", "Edema."), torch.zeros(2, 1, 3, 4, 4),
     ...               torch.ones(2, 1, dtype=torch.bool), torch.tensor([[1, 2], [1, 3]]),
@@ -41,11 +41,11 @@ class Batch:
     view_mask: Bool[Tensor, "batch views"]
     input_ids: Int[Tensor, "batch tokens"]
     labels: Float[Tensor, "batch observations"]
-    clusters: Int[Tensor, " batch"] | None = None
     prior_pixel_values: Float[Tensor, "batch views 3 height width"] | None = None
     prior_mask: Bool[Tensor, "batch views"] | None = None
     prior_input_ids: Int[Tensor, "batch prior_tokens"] | None = None
     prior_labels: Float[Tensor, "batch observations"] | None = None
+    clusters: Int[Tensor, " batch"] | None = None
 
     @property
     def has_priors(self) -> bool:
