@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 export HF_HUB_OFFLINE = 1
 
-.PHONY: help setup demo test test-all test-oldest bench-engine check format docs clean
+.PHONY: help setup demo test test-all test-oldest bench-engine bench-data bench-evaluation bench-generation check format docs clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -38,6 +38,15 @@ test-oldest:     ## the engine's tests on the oldest torch it supports; pip brin
 bench-engine: setup  ## the engine beside its peers: benchmarks/results/engine.md; about 12 minutes alone
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[bench]"
 	$(BIN)/python -m benchmarks.engine
+
+bench-data: setup  ## preparing, opening and loading data: benchmarks/results/data.md
+	$(BIN)/python -m benchmarks.data
+
+bench-evaluation: setup  ## what evaluating 3,858 reports costs: benchmarks/results/evaluation.md
+	$(BIN)/python -m benchmarks.evaluation --write benchmarks/results/evaluation.md
+
+bench-generation: setup  ## training and generation of R2Gen: benchmarks/results/generation.md
+	$(BIN)/python -m benchmarks.generation
 
 check: setup     ## format, lint, types, layers, spelling, dead code, docs
 	$(BIN)/ruff format --check .
