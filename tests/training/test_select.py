@@ -1,4 +1,22 @@
-from gradtruce.training.select import Selection
+import pytest
+
+from gradtruce.data.observations import OBSERVATIONS
+from gradtruce.evaluation.evaluate import evaluate
+from gradtruce.evaluation.families.standard import standard_families
+from gradtruce.evaluation.labelers.rules import RulesLabeler
+from gradtruce.evaluation.predictions import Prediction
+from gradtruce.presets import preset_names
+from gradtruce.training.config_file import load_config
+from gradtruce.training.select import LOSSES, Selection
+
+
+@pytest.mark.parametrize("preset", preset_names("training"))
+def test_every_preset_selects_by_a_score_that_there_is(preset: str) -> None:
+    select = load_config(preset, ["data.path=x"]).training.select
+    findings = dict.fromkeys(OBSERVATIONS, 0.5)
+    one = Prediction("s1", "clear .", "clear .", findings, dict.fromkeys(OBSERVATIONS, 0))
+    scores = evaluate([one], standard_families(RulesLabeler()), resamples=0).flat()
+    assert select in scores or select.startswith(LOSSES)
 
 
 def chosen(name: str, values: list[float | None]) -> list[bool]:
