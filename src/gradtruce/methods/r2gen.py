@@ -14,7 +14,6 @@ from gradtruce.methods.blocks.architecture import (
     build_decoder,
     build_visual,
     check_config,
-    has_findings_head,
     report_and_findings,
 )
 from gradtruce.methods.blocks.cache import ReportCache
@@ -70,17 +69,16 @@ class R2Gen(EncoderDecoderMethod):  # type: ignore[no-untyped-call]  # of transf
     def __init__(self, config: R2GenConfig) -> None:
         super().__init__(config)
         check_config(config, memory_slots=0, findings_weight=0)
-        has_findings = has_findings_head(config.findings_weight, config.findings_token)
+        report, findings = report_and_findings(
+            config, findings_weight=config.findings_weight, findings_token=config.findings_token
+        )
         self.visual = build_visual(
-            config, has_findings=has_findings, findings_token=config.findings_token
+            config, has_findings=bool(findings), findings_token=config.findings_token
         )
         self.decoder = build_decoder(
             config, memory_slots=config.memory_slots, embeds_twice=config.paper_code
         )
-        report, findings = report_and_findings(
-            config, findings_weight=config.findings_weight, findings_token=config.findings_token
-        )
-        self.complete(*([report, findings] if has_findings else [report]))
+        self.complete(report, *findings)
 
     def encode(
         self,

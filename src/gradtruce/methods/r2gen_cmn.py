@@ -14,7 +14,6 @@ from gradtruce.methods.blocks.architecture import (
     build_decoder,
     build_visual,
     check_config,
-    has_findings_head,
     report_and_findings,
 )
 from gradtruce.methods.blocks.cache import ReportCache
@@ -73,21 +72,20 @@ class R2GenCMN(EncoderDecoderMethod):  # type: ignore[no-untyped-call]  # of tra
     def __init__(self, config: R2GenCMNConfig) -> None:
         super().__init__(config)
         check_config(config, memory_slots=1, memory_read=1, findings_weight=0)
-        has_findings = has_findings_head(config.findings_weight, config.findings_token)
-        self.visual = build_visual(
-            config, has_findings=has_findings, findings_token=config.findings_token
-        )
-        self.memory = SharedMemory(
-            config.memory_slots, config.width, config.heads, config.memory_read, config.dropout
-        )
-        self.decoder = build_decoder(config)
         report, findings = report_and_findings(
             config,
             findings_weight=config.findings_weight,
             findings_token=config.findings_token,
             reach=frozenset({"memory"}),
         )
-        self.complete(*([report, findings] if has_findings else [report]))
+        self.visual = build_visual(
+            config, has_findings=bool(findings), findings_token=config.findings_token
+        )
+        self.memory = SharedMemory(
+            config.memory_slots, config.width, config.heads, config.memory_read, config.dropout
+        )
+        self.decoder = build_decoder(config)
+        self.complete(report, *findings)
 
     def encode(
         self,

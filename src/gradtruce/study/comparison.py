@@ -17,8 +17,8 @@ from gradtruce.evaluation.baselines import (
 from gradtruce.evaluation.comparison import compare as compare_systems
 from gradtruce.evaluation.evaluate import evaluate
 from gradtruce.evaluation.families.standard import final_families
+from gradtruce.evaluation.family import Family
 from gradtruce.evaluation.files import write_whole
-from gradtruce.evaluation.labelers.base import Labeler
 from gradtruce.evaluation.labelers.cached import CachedLabeler
 from gradtruce.evaluation.labelers.rules import RulesLabeler
 from gradtruce.evaluation.metrics import Metrics
@@ -30,7 +30,6 @@ from gradtruce.study.config import StudyConfig
 from gradtruce.study.machine import machine
 from gradtruce.study.processes import Job, WatchCallback, run_jobs
 from gradtruce.study.timing import seconds_per_step
-from gradtruce.training.config import DataConfig
 from gradtruce.training.runlog import plain, read_log
 
 Json = dict[str, Any]  # a JSON object
@@ -85,7 +84,10 @@ def summarise(config: StudyConfig, folder: Path, seconds: Mapping[str, float]) -
         seconds: How long each arm took, by name.
     """
     labeler = CachedLabeler(RulesLabeler())
-    dataset = PreparedDataset.open(config.run.data.path)
+    data = config.run.data
+    dataset = PreparedDataset.open(data.path)
+    training = read_training_texts(Path(data.path), data.cleaning)
+    families = final_families(labeler, training)
     tested = {name: read_predictions(folder / name / "predictions.jsonl") for name in config.arms}
     metrics = {name: Metrics.read(folder / name / "metrics.json") for name in config.arms}
     first, second = config.arms
@@ -100,10 +102,8 @@ def summarise(config: StudyConfig, folder: Path, seconds: Mapping[str, float]) -
             | {"seconds": seconds[name]}
             for name in config.arms
         },
-        "baselines": _baselines(config, tested[first], labeler),
-        "differences": _scores(
-            _differences(tested[second], tested[first], metrics, config.run.data, labeler)
-        ),
+        "baselines": _baselines(baseline_predictions(tested[first], training, labeler), families),
+        "differences": _scores(_differences(tested[second], tested[first], metrics, families)),
         "timing": timing,
         "caveats": list(CAVEATS),
         "machine": machine(),
@@ -179,15 +179,9 @@ def _negative_cosines(log: Path) -> Json:
     }
 
 
-def _baselines(config: StudyConfig, tested: Sequence[Prediction], labeler: Labeler) -> Json:
-    data = config.run.data
-    training = read_training_texts(Path(data.path), data.cleaning)
-    written = baseline_predictions(tested, training, labeler)
+def _baselines(written: Mapping[str, Sequence[Prediction]], families: Sequence[Family]) -> Json:
     return {
-        name: {
-            "label": TITLES[name],
-            "scores": _scores(evaluate(written[name], final_families(labeler, training)).flat()),
-        }
+        name: {"label": TITLES[name], "scores": _scores(evaluate(written[name], families).flat())}
         for name in (ALL_NORMAL, MOST_FREQUENT)
     }
 
@@ -196,17 +190,15 @@ def _differences(
     second: Sequence[Prediction],
     first: Sequence[Prediction],
     metrics: Mapping[str, Metrics],
-    data: DataConfig,
-    labeler: Labeler,
+    families: Sequence[Family],
 ) -> dict[str, Score]:
     """Return second − first of every score that has an interval in both."""
-    training = read_training_texts(Path(data.path), data.cleaning)
     names = [
         name
         for name, score in next(iter(metrics.values())).flat().items()
         if all(each.flat()[name].low is not None for each in metrics.values())
     ]
-    differences = compare_systems(second, first, final_families(labeler, training), names)
+    differences = compare_systems(second, first, families, names)
     return {name: difference.score for name, difference in differences.items()}
 
 

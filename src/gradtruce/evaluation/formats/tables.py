@@ -26,7 +26,7 @@ class Table:
 def read_table(path: Path) -> Table:
     r"""Return a CSV file by its header; commas separate, double quotes enclose.
 
-    `data.label_file.read_csv` is for cells of a few characters: Python's reader stops at 131,072.
+    `data.csv_file.read_csv` is for cells of a few characters: Python's reader stops at 131,072.
 
     Raises:
         FileNotFoundError: If there is no such file.

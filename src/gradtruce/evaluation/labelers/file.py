@@ -12,6 +12,7 @@ from gradtruce.data.label_file import LabelFile, read_csv
 from gradtruce.data.observations import MISSING, NEGATIVE, OBSERVATIONS, POSITIVE, UNCERTAIN
 from gradtruce.data.prepared_writer import file_sha256
 from gradtruce.evaluation.labelers.base import Labeler
+from gradtruce.evaluation.nlg.text import squeeze
 from gradtruce.evaluation.predictions import Prediction
 
 TEXT_COLUMNS: Final = ("Report Impression", "Reports")
@@ -136,7 +137,7 @@ class FileLabeler(Labeler):
         Raises:
             ValueError: If a report is in none of the files.
         """
-        texts = [_squeeze(report) for report in reports]
+        texts = [squeeze(report) for report in reports]
         unknown = [text for text in dict.fromkeys(texts) if text not in self._rows]
         if unknown:
             raise ValueError(
@@ -153,7 +154,7 @@ class FileLabeler(Labeler):
         states = LabelFile.read(path).states
         first: dict[str, str] = {}
         for study, text in texts:
-            if _squeeze(first.setdefault(study, text)) != _squeeze(text):
+            if squeeze(first.setdefault(study, text)) != squeeze(text):
                 raise ValueError(
                     f"id {study!r} comes with two texts, so {path} can't say which one is labelled;"
                     " read the labels of each system with its own predictions, then join them"
@@ -174,7 +175,7 @@ class FileLabeler(Labeler):
 def _without_conflict(rows: Iterable[tuple[str, _Row]]) -> dict[str, _Row]:
     kept: dict[str, _Row] = {}
     for report, row in rows:
-        text = _squeeze(report)
+        text = squeeze(report)
         other = kept.setdefault(text, row)
         if not np.array_equal(other.states, row.states, equal_nan=True):
             raise ValueError(
@@ -205,10 +206,6 @@ def _states(row: Mapping[str, str], where: str) -> Float[np.ndarray, " observati
             + (codes if cell in {"2", "3"} else "")
         )
     return np.array([_STATES[cell] for cell in cells], dtype=np.float64)
-
-
-def _squeeze(report: str) -> str:
-    return " ".join(report.split())
 
 
 def _source(path: Path) -> str:

@@ -121,38 +121,31 @@ def report_and_findings(
     findings_weight: float,
     findings_token: bool,
     reach: frozenset[str] = frozenset(),
-) -> tuple[ReportObjective, FindingsObjective]:
-    """Return the two tasks of a method that has a findings head on the pooled features.
+) -> tuple[ReportObjective, tuple[FindingsObjective, ...]]:
+    """Return the report, and the task of a findings head on the pooled features or none.
 
     Args:
         config: Of the method.
-        findings_weight: Static weight of the task "findings".
+        findings_weight: Static weight of the task "findings"; 0 leaves out task and head.
         findings_token: Whether the decoder sees the scores of the head: the report then reaches it.
         reach: Modules that the report reaches besides visual encoder and decoder.
-
-    >>> tasks = report_and_findings(
-    ...     EncoderDecoderConfig(), findings_weight=4.0, findings_token=False)
-    >>> [task.spec.name for task in tasks]
-    ['report', 'findings']
-    """
-    told = {"visual.findings.scores", "visual.findings.token"} if findings_token else set()
-    report = ReportObjective(config.report_weight, config.pad_token_id, REPORT_REACH | told | reach)
-    seen = frozenset({"visual.backbone", "visual.findings.scores"})
-    return report, FindingsObjective(findings_weight, config.uncertain, seen)
-
-
-def has_findings_head(findings_weight: float, findings_token: bool) -> bool:
-    """Return whether a method has a findings head: where its task weighs something.
 
     Raises:
         ValueError: If the decoder is to see the scores of a head that is not there.
 
-    >>> has_findings_head(0.0, findings_token=False)
-    False
+    >>> report, findings = report_and_findings(
+    ...     EncoderDecoderConfig(), findings_weight=4.0, findings_token=False)
+    >>> [task.spec.name for task in (report, *findings)]
+    ['report', 'findings']
     """
     if findings_token and not findings_weight:
         raise ValueError("findings_token needs a findings head: give findings_weight above 0")
-    return findings_weight > 0
+    told = {"visual.findings.scores", "visual.findings.token"} if findings_token else set()
+    report = ReportObjective(config.report_weight, config.pad_token_id, REPORT_REACH | told | reach)
+    if not findings_weight:
+        return report, ()
+    seen = frozenset({"visual.backbone", "visual.findings.scores"})
+    return report, (FindingsObjective(findings_weight, config.uncertain, seen),)
 
 
 def check_config(config: EncoderDecoderConfig, **least: int) -> None:
