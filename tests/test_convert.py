@@ -11,6 +11,7 @@ from PIL import Image
 from gradtruce.cli.app import run
 from gradtruce.methods.registry import load
 from tests.reference import r2gen_published as reference
+from tests.reference import xpronet_published as xpronet
 
 REPORT = "clear lungs. the heart is normal"
 SIZES = reference.Sizes(vocabulary=len({*REPORT.replace(".", " .").split(), "<unk>"}) + 1)
@@ -37,6 +38,22 @@ def test_a_published_r2gen_becomes_a_folder_that_predict_takes(
     told = ["predict", str(tmp_path / "film.png"), "--run", str(tmp_path / "model")]
     assert run([*told, "--output", str(tmp_path / "read")]) == 0
     assert (tmp_path / "read" / "index.html").is_file()
+
+
+def test_a_published_xpronet_becomes_a_folder_and_says_whose_labels_it_reads(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = arguments(tmp_path)
+    words[1] = "xpronet"
+    sizes = xpronet.Sizes(vocabulary=SIZES.vocabulary)
+    torch.save({"state_dict": dict(xpronet.draw(sizes))}, tmp_path / "model_best.pth")
+    assert run([*words, "--prototypes-read", str(sizes.read)]) == 0
+    printed = capsys.readouterr().out
+    assert "XProNet with 11 tokens" in printed
+    assert "labels of the reference report" in printed
+    method = load(tmp_path / "model")
+    assert method.config.prototypes_read == sizes.read
+    assert "oracle" in method.told
 
 
 def test_what_is_wrong_is_one_line_and_leaves_nothing(
