@@ -38,6 +38,8 @@ def test_a_published_r2gen_becomes_a_folder_that_predict_takes(
     told = ["predict", str(tmp_path / "film.png"), "--run", str(tmp_path / "model")]
     assert run([*told, "--output", str(tmp_path / "read")]) == 0
     assert (tmp_path / "read" / "index.html").is_file()
+    decoding = "decoding: published beam search of width 3, at most 60 tokens, as saved with the"
+    assert decoding in capsys.readouterr().out
 
 
 def test_a_published_xpronet_becomes_a_folder_and_says_whose_labels_it_reads(

@@ -22,7 +22,7 @@ def predict(
     from gradtruce.viewer.report.read_images import read_images
 
     quieten_transformers()
-    predictions = read_images(run, images, output, each=each)
+    predictions = read_images(run, images, output, each=each, tell=print)
     for prediction in predictions:
         print(f"{prediction.id}: {prediction.generated or '(nothing)'}")
         found = sorted((prediction.findings or {}).items(), key=lambda item: -item[1])

@@ -26,7 +26,7 @@ from gradtruce.training.progress import Progress, ProgressCallback, Stopwatch
 from gradtruce.training.runlog import RunLog, cut_log
 from gradtruce.training.select import Selection
 from gradtruce.training.stepper import Stepper, coupling_note
-from gradtruce.training.validation import require_score, validate
+from gradtruce.training.validation import decoding_of, require_score, validate
 
 
 @final
@@ -61,6 +61,7 @@ class Trainer:
         self._labeler, self._progress = labeler, progress
         self._parts = build_training(config, data)
         self._method, self._gradients = self._parts.method, self._parts.gradients
+        self._method.decoding = decoding_of(config)
         self._steps_per_epoch = self._parts.steps_per_epoch
         self.total_steps = self._parts.total_steps
         require_score(config.training.select, data, labeler, self._method.tasks)

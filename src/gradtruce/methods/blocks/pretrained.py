@@ -20,6 +20,7 @@ from transformers import (
 from gradtruce.methods.base import Decoding, ReportMethod
 from gradtruce.methods.blocks.backbone import Backbone
 from gradtruce.methods.blocks.cache import ReportCache
+from gradtruce.methods.blocks.decoding_file import read_decoding, write_decoding
 from gradtruce.methods.blocks.initialization import initialize
 from gradtruce.methods.blocks.visual import VisualTokens
 
@@ -30,12 +31,17 @@ class PretrainedMethod(ReportMethod, PreTrainedModel, GenerationMixin):  # type:
     """Base of the methods whose decoder is ours: images are encoded once, decoding is cached.
 
     `forward` of a method must also take `encoder_outputs` and `past_key_values`, which `generate`
-    passes instead of images. The tokenizer is saved and loaded with the weights, so that one folder
-    is all that `predict` needs of the model.
+    passes instead of images. Tokenizer and decoding are saved and loaded with the weights, so that
+    one folder is all that `predict` needs of the model.
+
+    Attributes:
+        tokenizer: Writes the reports.
+        decoding: How the run that trained the weights generated its reports, where that is known.
     """
 
     main_input_name = "pixel_values"
     tokenizer: PreTrainedTokenizerFast | None = None
+    decoding: Decoding | None = None
 
     @property
     @abstractmethod
@@ -52,6 +58,11 @@ class PretrainedMethod(ReportMethod, PreTrainedModel, GenerationMixin):  # type:
 
         "" for images alone, as of every method that does not say otherwise.
         """
+        return ""
+
+    @property
+    def untold(self) -> str:
+        """Return what a user must do to have reports from images alone; "" where they are."""
         return ""
 
     def require_tokenizer(self) -> PreTrainedTokenizerFast:
@@ -83,10 +94,12 @@ class PretrainedMethod(ReportMethod, PreTrainedModel, GenerationMixin):  # type:
     def save_pretrained(
         self, save_directory: str | PathLike[str], *args: Any, **kwargs: Any
     ) -> None:
-        """Write weights, configuration and tokenizer to a folder."""
+        """Write weights, configuration, tokenizer and decoding to a folder."""
         super().save_pretrained(save_directory, *args, **kwargs)
         if self.tokenizer is not None:
             self.tokenizer.save_pretrained(save_directory)
+        if self.decoding is not None:
+            write_decoding(save_directory, self.decoding)
 
     @classmethod
     def from_pretrained(  # type: ignore[override]  # options pass through
@@ -95,11 +108,12 @@ class PretrainedMethod(ReportMethod, PreTrainedModel, GenerationMixin):  # type:
         *model_args: Any,
         **kwargs: Any,
     ) -> MethodT:
-        """Return the method in a folder, with its tokenizer if the folder holds one."""
+        """Return the method in a folder, with tokenizer and decoding if the folder holds them."""
         folder = pretrained_model_name_or_path
         model = super().from_pretrained(folder, *model_args, **kwargs)
         if (Path(folder) / "tokenizer.json").is_file():
             model.tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+        model.decoding = read_decoding(folder)
         return model
 
     def prepare_inputs_for_generation(  # type: ignore[override]  # what it is called with

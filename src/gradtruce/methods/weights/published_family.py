@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from gradtruce.methods.base import Decoding
 from gradtruce.methods.blocks.encoder_decoder import EncoderDecoderMethod
 from gradtruce.methods.weights.backbone_file import renamed
 from gradtruce.methods.weights.r2gen_vocabulary import PublishedVocabulary
@@ -148,13 +149,14 @@ def transformer_sizes(state: Mapping[str, Tensor], heads: int) -> dict[str, Any]
 def filled(
     model: MethodT, state: Mapping[str, Tensor], vocabulary: PublishedVocabulary, source: str
 ) -> MethodT:
-    """Return the model with all of these weights and the words, in evaluation mode.
+    """Return the model with all of these weights, words and decoding, in evaluation mode.
 
     Raises:
         ValueError: If names or shapes differ from the model's.
     """
     load_strictly(model, state, source)
     model.tokenizer = vocabulary.tokenizer
+    model.decoding = Decoding(search="published", max_tokens=vocabulary.max_tokens)
     model.train(False)
     return model
 

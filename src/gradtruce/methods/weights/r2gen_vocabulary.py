@@ -15,6 +15,9 @@ R2GenDataset = Literal["iu_xray", "mimic_cxr"]
 MIN_FREQUENCY = {"iu_xray": 3, "mimic_cxr": 10}
 """Of the published scripts: rarer words are unknown."""
 
+MAX_TOKENS = {"iu_xray": 60, "mimic_cxr": 100}
+"""Of the published scripts: most tokens of a generated report, end token included."""
+
 NO_WORD = 0
 """The one id that the published code has for pad, bos and eos; its words count from 1."""
 
@@ -29,10 +32,12 @@ class PublishedVocabulary:
     Attributes:
         tokenizer: With ids of its own for pad, bos and eos.
         rows: For each of our ids, the row that the published weights have for it.
+        max_tokens: Most tokens of a report that the published scripts generate.
     """
 
     tokenizer: PreTrainedTokenizerFast
     rows: tuple[int, ...]
+    max_tokens: int
 
     @property
     def size(self) -> int:
@@ -77,7 +82,8 @@ def published_vocabulary(
     words = [word for word in tokenizer.get_vocab() if word not in SPECIAL]
     theirs = {word: place for place, word in enumerate(sorted([*words, UNKNOWN]), start=1)}
     ours = sorted(tokenizer.get_vocab().items(), key=lambda entry: entry[1])
-    return PublishedVocabulary(tokenizer, tuple(theirs.get(word, NO_WORD) for word, _ in ours))
+    rows = tuple(theirs.get(word, NO_WORD) for word, _ in ours)
+    return PublishedVocabulary(tokenizer, rows, MAX_TOKENS[dataset])
 
 
 def _clean(report: str, dataset: str) -> str:

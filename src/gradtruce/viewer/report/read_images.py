@@ -1,7 +1,7 @@
 """From a user's own image files to reports of them, written as a folder."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gradtruce.data.images.read import read_grey
@@ -16,20 +16,30 @@ from gradtruce.viewer.report.sentence_attention import Reader
 
 
 def read_images(
-    run: Path, images: Sequence[Path], output: Path, *, each: bool = False
+    run: Path,
+    images: Sequence[Path],
+    output: Path,
+    *,
+    each: bool = False,
+    tell: Callable[[str], object] | None = None,
 ) -> list[Prediction]:
     """Write reports of one's own images into a folder; return them.
+
+    They are decoded as the run decoded its test reports: as its `config.toml` says, or else as was
+    saved with the weights.
 
     Args:
         run: A run folder, or a checkpoint such as `runs/demo/linear/checkpoints/best`.
         images: PNG or JPEG files: the views of one study, in any order.
         output: Folder of the results, as `write_own_images` describes it; must not exist.
         each: Whether each image is a study of its own.
+        tell: Told in words how the reports are decoded.
 
     Raises:
         FileExistsError: If the output folder is there.
         FileNotFoundError: If an image or the checkpoint is missing.
-        ValueError: If an image cannot be read, or one study has more views than the method reads.
+        ValueError: If an image cannot be read, one study has more views than the method reads, or
+            the method is told labels besides images.
 
     >>> read_images(Path("runs/nowhere"), [Path("film.png")], Path("no/such/output"))
     Traceback (most recent call last):
@@ -39,8 +49,12 @@ def read_images(
     checkpoint, config = _find(run)
     data = config.data if config else None
     studies = studies_of(images, each=each, max_views=data.views if data else 2)
-    reader = Reader(checkpoint, data.views if data else 2, data.max_tokens if data else 60)
-    predictions = reader.write(studies, decoding_of(config) if config else Decoding())
+    reader = Reader(checkpoint, data.views if data else 2, data.max_tokens if data else None)
+    saved = reader.method.decoding
+    decoding = decoding_of(config) if config else saved or Decoding()
+    if tell is not None:
+        tell(f"{_in_words(decoding)}{_whence(config is not None, saved is not None)}")
+    predictions = reader.write(studies, decoding)
     write_own_images(output, reader, studies, predictions)
     return predictions
 
@@ -80,6 +94,21 @@ def studies_of(images: Sequence[Path], *, each: bool, max_views: int) -> list[St
 def _study(name: str, images: Sequence[Path]) -> Study:
     views = tuple(View(read_grey(path), "unknown") for path in images)
     return Study(id=name, patient=name, split="test", views=views, report="")
+
+
+def _in_words(decoding: Decoding) -> str:
+    kind = "published " if decoding.search == "published" else ""
+    how = f"{kind}beam search of width {decoding.beams}" if decoding.beams > 1 else "greedy search"
+    penalty = f", length penalty {decoding.length_penalty:g}" if decoding.length_penalty else ""
+    return f"decoding: {how}{penalty}, at most {decoding.max_tokens} tokens"
+
+
+def _whence(is_run: bool, is_saved: bool) -> str:
+    if is_run:
+        return ", as the run did"
+    return (
+        ", as saved with the model" if is_saved else ", by default: the folder tells nothing of it"
+    )
 
 
 def _find(run: Path) -> tuple[Path, RunConfig | None]:
