@@ -163,6 +163,20 @@ class XProNet(EncoderDecoderMethod):  # type: ignore[no-untyped-call]  # of tran
         self.complete(*_objectives(config, self.otherwise))
 
     @property
+    def untold(self) -> str:
+        """Return how the findings head, or one that is yet to be trained, is made to choose."""
+        if not self.told:
+            return ""
+        if self.visual.findings is not None:
+            return (
+                'set "selecting_labels": "predicted" in its config.json: its findings head chooses'
+            )
+        return (
+            'train one that has a findings head (method.options: selecting_labels = "predicted", '
+            "findings_weight = 4.0), with this one in method.start_from"
+        )
+
+    @property
     def told(self) -> str:
         """Return that the labels of the reference choose prototypes, where they do."""
         return ORACLE if self.config.selecting_labels == "oracle" else ""

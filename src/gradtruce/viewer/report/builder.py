@@ -145,16 +145,24 @@ def _lede(
         f"the data set {dataset.manifest.name}" if dataset else f"the data in {config.data.path}"
     )
     size = f"{config.data.image_size} px, at most {config.data.views} views a study"
+    told = _told(runs)
     if comparison is None:
         return (
             f"The method {config.method.name} trained on {where} ({size}) with the multi-task "
-            f"optimizer {config.balance.name}, seed {config.training.seed}."
+            f"optimizer {config.balance.name}, seed {config.training.seed}.{told}"
         )
     names = " and ".join(run.label for run in runs)
     return (
         f"The same method ({config.method.name}) trained once with each multi-task optimizer, "
-        f"{names}: same seed, same data order, same clipping, on {where} ({size})."
+        f"{names}: same seed, same data order, same clipping, on {where} ({size}).{told}"
     )
+
+
+def _told(runs: Sequence[RunRecord]) -> str:
+    """Return what reports were generated from besides the images, as a sentence, or nothing."""
+    told = {prediction.told for run in runs for prediction in run.predictions.values()} - {""}
+    known = " and ".join(sorted(told))
+    return f" Reports were generated from the images and {known}." if told else ""
 
 
 def _forest(runs: Sequence[RunRecord], comparison: Comparison | None) -> list[ForestRow]:

@@ -55,10 +55,11 @@ class OwnStudy:
 @final
 @dataclass(frozen=True)
 class OwnPage:
-    """The page of all studies."""
+    """The page of all studies; `told` is what reports were generated from besides the images."""
 
     title: str
     studies: tuple[OwnStudy, ...]
+    told: str = ""
 
 
 def write_own_images(
@@ -89,7 +90,9 @@ def write_own_images(
         partial.chmod(0o755)
         shown = _write_studies(partial, reader, studies, predictions)
         write_predictions(partial / "predictions.jsonl", predictions)
-        page = render("own_images.html.j2", page=OwnPage("Reports of your images", shown))
+        told = ", ".join(sorted({prediction.told for prediction in predictions} - {""}))
+        own = OwnPage("Reports of your images", shown, told)
+        page = render("own_images.html.j2", page=own)
         (partial / "index.html").write_text(page, encoding="utf-8")
         partial.rename(folder)
     except BaseException:  # an interrupt must not leave a half either

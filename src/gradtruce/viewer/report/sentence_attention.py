@@ -1,5 +1,6 @@
-"""Where a trained method looks while it writes each sentence of a report."""
+"""A trained method and studies: reports, and where each of their sentences and findings looks."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,16 +56,19 @@ class Reader:
     Args:
         checkpoint: Folder that `save_pretrained` wrote, such as `checkpoints/best`.
         max_views: Most views of a study that the method sees.
-        max_tokens: Most tokens of a report.
+        max_tokens: Most tokens of a report; where not given, as many as the method's own decoding
+            generates.
 
     Raises:
         FileNotFoundError: If the folder holds no saved method.
     """
 
-    def __init__(self, checkpoint: Path, max_views: int = 2, max_tokens: int = 60) -> None:
+    def __init__(self, checkpoint: Path, max_views: int = 2, max_tokens: int | None = None) -> None:
         self.method: Method = load(checkpoint)
         self.processor = ImageProcessor.load(checkpoint)
-        self.max_views, self.max_tokens = max_views, max_tokens
+        self.max_views = max_views
+        self.max_tokens = max_tokens or (self.method.decoding or Decoding()).max_tokens
+        self._checkpoint = checkpoint
 
     def views(self, study: Study) -> tuple[View, ...]:
         """Return the views that the method sees, in its order."""
@@ -83,7 +87,13 @@ class Reader:
         return found
 
     def write(self, studies: Sequence[Study], decoding: Decoding) -> list[Prediction]:
-        """Return a generated report, and findings where the method has them, for each study."""
+        """Return a generated report, and findings where the method has them, for each study.
+
+        Raises:
+            ValueError: If the method is told the labels of the reference report, and a study has
+                none.
+        """
+        self._require_labels(studies)
         found: list[Prediction] = []
         for start in range(0, len(studies), BATCH):
             part = studies[start : start + BATCH]
@@ -92,7 +102,8 @@ class Reader:
             for row, (study, text) in enumerate(zip(part, generated.texts, strict=True)):
                 shares = None if generated.findings is None else generated.findings[row].tolist()
                 findings = None if shares is None else dict(zip(OBSERVATIONS, shares, strict=True))
-                found.append(Prediction(study.id, study.report, text, findings))
+                told = self.method.told
+                found.append(Prediction(study.id, study.report, text, findings, told=told))
         return found
 
     def finding_looks(self, studies: Sequence[Study]) -> list[dict[str, Look]]:
@@ -134,6 +145,16 @@ class Reader:
         top, left = (height - side) // 2, (width - side) // 2
         return pixels[top : top + side, left : left + side]
 
+    def _require_labels(self, studies: Sequence[Study]) -> None:
+        """Refuse what would silently be read as studies without a finding."""
+        unknown = [study.id for study in studies if not study.labels]
+        if self.method.told and unknown:
+            raise ValueError(
+                f"{self._checkpoint}: this method generates reports from the images and "
+                f"{self.method.told}, and {unknown[0]} has no labels. To read images alone, "
+                f"{self.method.untold}"
+            )
+
     def _looks(self, studies: Sequence[Study], reports: Sequence[str]) -> list[list[Look]]:
         batch = self._batch(studies, reports)
         maps = self.method.attention(batch, batch.input_ids).cpu()
@@ -151,12 +172,17 @@ class Reader:
         fitted = [[self.processor.fit(view.pixels) for view in self.views(s)] for s in studies]
         pixel_values, view_mask = stack_views(fitted, self.processor, self.max_views)
         ids = [encode(tokenizer, report, self.max_tokens) for report in reports]
-        longest = max(len(row) for row in ids)
+        longest, pad = max(len(row) for row in ids), tokenizer.pad_token_id
         return Batch(
             ids=tuple(study.id for study in studies),
             reports=tuple(reports),
             pixel_values=pixel_values,
             view_mask=view_mask,
-            input_ids=torch.tensor([row + [0] * (longest - len(row)) for row in ids]),
-            labels=torch.full((len(studies), len(OBSERVATIONS)), torch.nan),
+            input_ids=torch.tensor([row + [pad] * (longest - len(row)) for row in ids]),
+            labels=torch.tensor([_states(study) for study in studies]),
         )
+
+
+def _states(study: Study) -> list[float]:
+    """Return the state of each observation as a batch has it; NaN where nothing is known."""
+    return [float(study.labels.get(name, math.nan)) for name in OBSERVATIONS]
