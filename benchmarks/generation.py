@@ -220,6 +220,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=Size().batch)
     found = "cuda" if torch.cuda.is_available() else "cpu"
     parser.add_argument("--device", choices=["cpu", "cuda"], default=found)
+    parser.add_argument("--write", type=Path, help="file in place of that of the device")
     options = parser.parse_args()
     torch.set_num_threads(1)
     size = QUICK if options.quick else Size(batch=options.batch)
@@ -230,7 +231,7 @@ def main() -> None:
     print(result)
     if not options.quick:
         name = "generation_cuda.md" if device.type == "cuda" else "generation.md"
-        (RESULTS / name).write_text(result, encoding="utf-8")
+        (options.write or RESULTS / name).write_text(result, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The page of the benchmark of R2Gen: targets first, then the numbers behind them."""
 
+import os
 import platform
 import statistics
 import sys
@@ -54,7 +55,8 @@ def machine(device: torch.device) -> str:
     has_bf16 = "with" if "avx512_bf16" in flags else "without"
     return (
         f"{names[0] if names else platform.processor()} {has_bf16} bfloat16 products, "
-        f"{len(names)} cores, 1 thread in use; Python {platform.python_version()}, {versions}"
+        f"{len(names)} cores, 1 thread in use, {_allocator()}; "
+        f"Python {platform.python_version()}, {versions}"
     )
 
 
@@ -94,6 +96,12 @@ def _about_a_step(training: Times, size: Size) -> str:
         f"published code has float32 only; there ResNet-101 takes {share:.0%} of our step. Ours "
         f"in bfloat16 is {_words(ratio(training, OURS, OURS_BF16))} times as fast as in float32."
     )
+
+
+def _allocator() -> str:
+    told = [f"{name}={value}" for name, value in os.environ.items() if name.startswith("MALLOC_")]
+    libc = " ".join(platform.libc_ver())
+    return f"{libc} told {' '.join(sorted(told))}" if told else f"{libc} as it comes"
 
 
 def _words(found: list[float]) -> str:
