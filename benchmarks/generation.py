@@ -5,26 +5,35 @@
 The published step is re-stated (`benchmarks/published_r2gen.py`) and starts from the same weights.
 Every round runs each way once, in a new random order; a ratio is the median over the rounds of the
 ratio within a round, with a bootstrap interval of 95 %. Time is that of the processor, of one
-thread, so that other jobs disturb less. Images and reports are random. Writes
-results/generation.md.
+thread, so that other jobs disturb less; on a GPU, which is taken where there is one, it is that of
+the clock. Images and reports are random. Writes results/generation.md, or of a GPU
+results/generation_cuda.md.
 """
 
 import argparse
-import platform
 import random
-import statistics
-import sys
 import time
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, final
 
 import torch
 from torch import Tensor
 
-from benchmarks.engine import interval
+from benchmarks.generation_report import (
+    BACKBONE,
+    BEAMS,
+    CACHED,
+    GENERATE,
+    GENERATE_BF16,
+    OURS,
+    OURS_BF16,
+    PUBLISHED,
+    PUBLISHED_BF16,
+    UNCACHED,
+    Times,
+    page,
+)
 from benchmarks.published_r2gen import PublishedR2Gen, Size, published_step
 from gradtruce.methods.base import Decoding
 from gradtruce.methods.blocks.cache import ReportCache
@@ -32,22 +41,18 @@ from gradtruce.methods.blocks.published_beam import CachedSteps, published_beam
 from gradtruce.methods.blocks.visual import VisualTokens
 from gradtruce.methods.r2gen import R2Gen, R2GenConfig
 from gradtruce.methods.weights.r2gen_names import r2gen_name
+from gradtruce.training.assembly import build_optimizer
+from gradtruce.training.config import TrainingConfig
 
 QUICK = Size((16, 32), (1, 1), 16, 2, 1, 3, 30, 2, 32, 8)
-PAGE = Path(__file__).parent / "results" / "generation.md"
+RESULTS = Path(__file__).parent / "results"
 PAD, BOS, EOS = 0, 1, 2
-BEAMS = 3
+RATE = 1e-6
 STUDIES = 4
-
-PUBLISHED, PUBLISHED_BF16 = "published loop, re-stated", "the same, bfloat16 autocast"
-OURS, OURS_BF16 = "ours", "ours, bfloat16 autocast"
-BACKBONE = "backbone of ours alone, float32"
-CACHED, GENERATE, UNCACHED = "published beams, cached", "`generate`, cached", "no cache"
-
-Times = dict[str, list[float]]
+PROCESSOR = torch.device("cpu")
 
 
-def make_pair(size: Size) -> tuple[PublishedR2Gen, R2Gen]:
+def make_pair(size: Size, device: torch.device = PROCESSOR) -> tuple[PublishedR2Gen, R2Gen]:
     """Return both models with the same weights; ours has two ids more, behind the words."""
     torch.manual_seed(0)
     published = PublishedR2Gen(size)
@@ -72,15 +77,15 @@ def make_pair(size: Size) -> tuple[PublishedR2Gen, R2Gen]:
     lacking = ours.load_state_dict(state, strict=False).missing_keys
     if any("findings" not in name for name in lacking):
         raise RuntimeError(f"the published model lacks {lacking}")
-    return published, ours
+    return published.to(device), ours.to(device)
 
 
-def random_batch(size: Size) -> tuple[Tensor, Tensor]:
+def random_batch(size: Size, device: torch.device = PROCESSOR) -> tuple[Tensor, Tensor]:
     """Return images of two views and reports of `tokens` words in our ids, bos and eos around."""
     images = torch.randn(size.batch, 2, 3, size.pixels, size.pixels)
     ids = torch.randint(EOS + 1, size.vocabulary + 2, (size.batch, size.tokens + 1))
     ids[:, 0], ids[:, -1] = BOS, EOS
-    return images, ids
+    return images.to(device), ids.to(device)
 
 
 def published_ids(ids: Tensor) -> Tensor:
@@ -88,18 +93,24 @@ def published_ids(ids: Tensor) -> Tensor:
     return (ids - EOS).clamp(min=0)
 
 
-def training_ways(size: Size) -> dict[str, Callable[[], object]]:
+def training_ways(size: Size, device: torch.device = PROCESSOR) -> dict[str, Callable[[], object]]:
     """Return a training step a way, ready to be called again and again."""
-    published, ours = (model.train() for model in make_pair(size))
-    images, ids = random_batch(size)
-    mask = torch.ones(size.batch, 2, dtype=torch.bool)
-    theirs, own = (
-        torch.optim.Adam(model.parameters(), lr=1e-6, weight_decay=5e-5, amsgrad=True)
-        for model in (published, ours)
+    published, ours = (model.train() for model in make_pair(size, device))
+    images, ids = random_batch(size, device)
+    mask = torch.ones(size.batch, 2, dtype=torch.bool, device=device)
+    decay = 5e-5
+    theirs = torch.optim.Adam(published.parameters(), lr=RATE, weight_decay=decay, amsgrad=True)
+    own = build_optimizer(
+        TrainingConfig(
+            optimizer="adam_amsgrad",
+            learning_rate={"backbone": RATE, "rest": RATE},
+            weight_decay=decay,
+        ),
+        ours,
     )
 
     def step(is_bf16: bool) -> None:
-        with torch.autocast("cpu", torch.bfloat16) if is_bf16 else nullcontext():
+        with torch.autocast(device.type, torch.bfloat16, enabled=is_bf16):
             loss = ours(images, mask, ids).losses["report"]
         loss.backward()
         torch.nn.utils.clip_grad_value_(ours.parameters(), 0.1)
@@ -107,7 +118,7 @@ def training_ways(size: Size) -> dict[str, Callable[[], object]]:
         own.zero_grad()
 
     def their_step(is_bf16: bool) -> None:
-        with torch.autocast("cpu", torch.bfloat16) if is_bf16 else nullcontext():
+        with torch.autocast(device.type, torch.bfloat16, enabled=is_bf16):
             published_step(published, theirs, images, published_ids(ids))
 
     def see() -> None:
@@ -145,16 +156,18 @@ class UncachedSteps:
             }
             self._visual = VisualTokens(**kept)
         scores = self._model.decode(self._prefixes, self._visual).logits
-        never = torch.tensor([PAD, BOS, EOS])
+        never = torch.tensor([PAD, BOS, EOS], device=scores.device)
         return scores[:, -1].log_softmax(-1).index_fill(1, never, -torch.inf)
 
 
-def generation_ways(size: Size, studies: int) -> dict[str, Callable[[], Tensor]]:
+def generation_ways(
+    size: Size, studies: int, device: torch.device = PROCESSOR
+) -> dict[str, Callable[[], Tensor]]:
     """Return a beam search a way over encoded images; eos is never written."""
-    model = make_pair(size)[1].eval()
-    images = torch.randn(studies, 2, 3, size.pixels, size.pixels)
+    model = make_pair(size, device)[1].eval()
+    images = torch.randn(studies, 2, 3, size.pixels, size.pixels, device=device)
     with torch.no_grad():
-        visual = model.encode(images, torch.ones(studies, 2, dtype=torch.bool))
+        visual = model.encode(images, torch.ones(studies, 2, dtype=torch.bool, device=device))
     options = model.decoding_options(Decoding(beams=BEAMS, max_tokens=size.tokens))
     options.suppress_tokens = [PAD, BOS, EOS]
 
@@ -162,106 +175,41 @@ def generation_ways(size: Size, studies: int) -> dict[str, Callable[[], Tensor]]
         return model.decode(ids, encoded, cache).logits
 
     def search(steps: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-        start = torch.full((studies,), BOS)
+        start = torch.full((studies,), BOS, device=device)
         return published_beam(steps, start, beams=BEAMS, steps=size.tokens, eos=EOS, pad=PAD)
 
-    def generate() -> Tensor:
+    def generate(is_bf16: bool) -> Tensor:
         copy = VisualTokens(**dict(visual.items()))  # `generate` repeats its rows in place
-        with torch.no_grad():
+        with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=is_bf16):
             return model.generate_ids(copy, options)
 
     return {
         CACHED: lambda: search(CachedSteps(decode, visual, never=(PAD, BOS, EOS))),
-        GENERATE: generate,
+        GENERATE: lambda: generate(is_bf16=False),
+        GENERATE_BF16: lambda: generate(is_bf16=True),
         UNCACHED: lambda: search(UncachedSteps(model, visual)),
     }
 
 
-def measure(ways: Mapping[str, Callable[[], Any]], rounds: int) -> Times:
+def measure(ways: Mapping[str, Callable[[], Any]], rounds: int, device: torch.device) -> Times:
     """Return the seconds of every way in every round but the first, which warms up."""
     dice = random.Random(0)
     times: Times = {name: [] for name in ways}
     for number in range(rounds + 1):
         for name in dice.sample(list(ways), len(ways)):
-            start = time.process_time()
+            start = now(device)
             ways[name]()
             if number:
-                times[name].append(time.process_time() - start)
+                times[name].append(now(device) - start)
     return times
 
 
-def ratio(times: Times, slow: str, fast: str) -> list[float]:
-    """Return how many times faster a way is than another, with its interval."""
-    return interval([a / b for a, b in zip(times[slow], times[fast], strict=True)])
-
-
-def table(times: Times, base: str, unit: str, per_run: int) -> str:
-    """Return the rows of one comparison in Markdown."""
-    rows = [f"| Way | seconds | {unit} a second | × {base} |", "| --- | --- | --- | --- |"]
-    for name, values in times.items():
-        middle = statistics.median(values)
-        times_base = _words(ratio(times, base, name)) if name != base else "1"
-        rows.append(f"| {name} | {middle:.2f} | {per_run / middle:.1f} | {times_base} |")
-    return "\n".join(rows)
-
-
-def target(what: str, found: list[float], least: float) -> str:
-    """Return the row of a target in Markdown."""
-    return f"| {what} ≥ {least} × | {_words(found)} × | {_met(found[0] >= least)} |"
-
-
-def machine() -> str:
-    """Return what the numbers depend on."""
-    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    flags = next((line for line in lines if line.startswith("flags")), "")
-    has_bf16 = "with" if "avx512_bf16" in flags else "without"
-    packages = ("torch", "transformers", "gradtruce")
-    versions = ", ".join(f"{name} {version(name)}" for name in packages)
-    return (
-        f"{names[0] if names else platform.processor()} {has_bf16} bfloat16 products, "
-        f"{len(names)} cores, 1 thread in use; Python {platform.python_version()}, {versions}"
-    )
-
-
-def page(training: Times, generation: Times, size: Size, studies: int) -> str:
-    """Return the results in Markdown."""
-    command = " ".join(["python -m benchmarks.generation", *sys.argv[1:]])
-    rounds = len(training[OURS])
-    share = 1 / ratio(training, OURS, BACKBONE)[0]
-    targets = [
-        target("training step, float32", ratio(training, PUBLISHED, OURS), 1.5),
-        target("training step, ours in bfloat16", ratio(training, PUBLISHED, OURS_BF16), 1.5),
-        target("beam-3 generation, cached", ratio(generation, UNCACHED, CACHED), 5.0),
-        target("beam-3 generation, `generate`", ratio(generation, UNCACHED, GENERATE), 5.0),
-    ]
-    return "\n".join(
-        [
-            "# R2Gen of paper size: training and generation\n",
-            f"Made by `{command}`. {machine()}. {rounds} interleaved rounds; "
-            "seconds are the processor's; in brackets 95 % intervals of the median.\n",
-            "| Target | Found | Met |\n| --- | --- | --- |",
-            *targets,
-            f"\n## One training step\n\n{size.batch} studies of two views, {size.pixels} × "
-            f"{size.pixels} pixels, {size.tokens} tokens; backbone {list(size.depths)}; Adam with "
-            "AMSGrad, clipping by value. The published code has float32 only; there ResNet-101 "
-            f"takes {share:.0%} of our step; both run it by the same kernels of the library.\n",
-            table(training, PUBLISHED, "images", 2 * size.batch),
-            f"\n## Beam search\n\n{studies} studies, {BEAMS} beams, {size.tokens} tokens, images "
-            "encoded before; eos is never written, so every beam runs to the end. All three "
-            "search the same model; the first and the last write the same reports.\n",
-            table(generation, UNCACHED, "tokens", studies * size.tokens),
-            "",
-        ]
-    )
-
-
-def _words(found: list[float]) -> str:
-    return f"{found[0]:.2f} ({found[1]:.2f} to {found[2]:.2f})"
-
-
-def _met(is_met: bool) -> str:
-    return "yes" if is_met else "**no**"
+def now(device: torch.device) -> float:
+    """Return the processor's time in seconds, or that of the clock once a GPU has done its work."""
+    if device.type != "cuda":
+        return time.process_time()
+    torch.cuda.synchronize(device)
+    return time.perf_counter()
 
 
 def main() -> None:
@@ -270,15 +218,20 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a tiny model, nothing written")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--batch", type=int, default=Size().batch)
+    found = "cuda" if torch.cuda.is_available() else "cpu"
+    parser.add_argument("--device", choices=["cpu", "cuda"], default=found)
+    parser.add_argument("--write", type=Path, help="file in place of that of the device")
     options = parser.parse_args()
     torch.set_num_threads(1)
     size = QUICK if options.quick else Size(batch=options.batch)
-    training = measure(training_ways(size), options.rounds)
-    generation = measure(generation_ways(size, STUDIES), options.rounds)
-    result = page(training, generation, size, STUDIES)
+    device = torch.device(options.device)
+    training = measure(training_ways(size, device), options.rounds, device)
+    generation = measure(generation_ways(size, STUDIES, device), options.rounds, device)
+    result = page(training, generation, size, STUDIES, device)
     print(result)
     if not options.quick:
-        PAGE.write_text(result, encoding="utf-8")
+        name = "generation_cuda.md" if device.type == "cuda" else "generation.md"
+        (options.write or RESULTS / name).write_text(result, encoding="utf-8")
 
 
 if __name__ == "__main__":

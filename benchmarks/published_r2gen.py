@@ -269,7 +269,8 @@ class PublishedR2Gen(nn.Module):
         read = ids[:, :-1]
         is_word = read > 0
         is_word[:, 0] = True
-        causal = torch.ones(read.shape[1], read.shape[1], dtype=torch.bool).tril()
+        length = read.shape[1]
+        causal = torch.ones(length, length, dtype=torch.bool, device=read.device).tril()
         mask = (is_word[:, None] & causal)[:, None]
         memory = parts.model.rm(parts.model.tgt_embed(read))
         decoded = parts.model.decoder(parts.model.tgt_embed(read), mask, visual, memory)

@@ -23,6 +23,7 @@ from gradtruce.methods.weights.backbone_file import load_backbone
 from gradtruce.methods.weights.named_load import load_named
 from gradtruce.naming import suggestion
 from gradtruce.training.config import BalanceConfig, DataConfig, RunConfig, TrainingConfig
+from gradtruce.training.precision import gradient_scaler, require_precision
 
 _SOURCES: Final = {
     name: name.removesuffix("_phantom")
@@ -134,6 +135,7 @@ class TrainingParts:
         optimizer: Takes the steps.
         steps_per_epoch: Optimizer steps of an epoch.
         total_steps: Optimizer steps of the run.
+        scaler: Of float16, which the gradients have as well; else `None`.
     """
 
     method: Method
@@ -141,6 +143,7 @@ class TrainingParts:
     optimizer: torch.optim.Optimizer
     steps_per_epoch: int
     total_steps: int
+    scaler: torch.amp.GradScaler | None = None
 
 
 def build_training(config: RunConfig, data: DataParts) -> TrainingParts:
@@ -148,17 +151,21 @@ def build_training(config: RunConfig, data: DataParts) -> TrainingParts:
 
     Raises:
         ValueError: If the configuration names what is not there, a task needs clusters and no file
-            gives them, or an epoch is too short for a step.
+            gives them, an epoch is too short for a step, or the device can't compute so.
     """
+    precision, device = config.training.precision, training_device()
+    require_precision(precision, device)
     method = on_device(build_method(config, data.tokenizer)).train()
     _require_clusters(config, method)
     steps_per_epoch = _steps_per_epoch(config.training, batches=len(data.train))
+    scaler = gradient_scaler(precision, device)
     return TrainingParts(
         method,
-        build_engine(config, method),
+        build_engine(config, method, scaler=scaler),
         build_optimizer(config.training, method),
         steps_per_epoch,
         config.training.steps or config.training.epochs * steps_per_epoch,
+        scaler,
     )
 
 
@@ -229,7 +236,11 @@ def build_balancer(config: BalanceConfig) -> Balancer:
 
 
 def build_engine(
-    config: RunConfig, method: Method, *, diagnostics: bool | None = None
+    config: RunConfig,
+    method: Method,
+    *,
+    diagnostics: bool | None = None,
+    scaler: torch.amp.GradScaler | None = None,
 ) -> TaskGradients:
     """Return the engine that fills the gradients of a method.
 
@@ -237,6 +248,7 @@ def build_engine(
         config: Balancer, weights, scope, seed.
         method: Whose tasks are balanced.
         diagnostics: In place of the configuration's, for timing.
+        scaler: Of float16.
 
     Raises:
         ValueError: If weights are given for other tasks than the method has.
@@ -256,6 +268,7 @@ def build_engine(
         scope=config.balance.scope,
         diagnostics=keep,
         seed=config.training.seed,
+        scaler=scaler,
     )
 
 
@@ -270,6 +283,7 @@ def build_optimizer(config: TrainingConfig, method: Method) -> torch.optim.Optim
         "weight_decay": config.weight_decay,
         "betas": config.betas,
         "eps": config.epsilon,
+        "fused": config.precision != "fp16",  # a scaler unscales before clipping, not in the kernel
     }
     if config.optimizer == "adamw":
         return torch.optim.AdamW(groups, **options)

@@ -12,6 +12,7 @@ NotNegative = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 
+Precision = Literal["fp32", "bf16", "fp16"]
 Options = dict[str, Any]  # of a method or a balancer, checked where it is made
 Weights = dict[str, Annotated[float, Field(gt=0)]]
 
@@ -215,6 +216,9 @@ class TrainingConfig(_Table):
         steps: Optimizer steps; where given, the run ends after them, whatever `epochs` says.
         batch_size: Studies in a micro-batch.
         accumulation: Micro-batches in an optimizer step.
+        precision: What layers compute in: "fp32", or where autocast holds it safe "bf16" or "fp16",
+            in training, validation and test. Parameters, losses and optimizer stay in float32.
+            "fp16" scales the losses, skips steps that overflow, and needs a GPU.
         optimizer: "adamw", or "adam_amsgrad" (Adam with L2 penalty, as R2Gen has it).
         learning_rate: Peak rates of backbone and rest.
         weight_decay: Decoupled for "adamw", an L2 penalty for "adam_amsgrad".
@@ -237,6 +241,7 @@ class TrainingConfig(_Table):
     steps: Positive | None = None
     batch_size: Positive = 16
     accumulation: Positive = 1
+    precision: Precision = "fp32"
     optimizer: Literal["adamw", "adam_amsgrad"] = "adamw"
     learning_rate: LearningRateConfig = LearningRateConfig()
     weight_decay: Annotated[float, Field(ge=0)] = 0.01

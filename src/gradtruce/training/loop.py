@@ -111,7 +111,12 @@ def _test(
     method = on_device(load(folder / "checkpoints" / "best"))
     source = data.dataset.manifest.label_source
     predictions = predict(
-        method, data.test, decoding_of(config), label_source=source, watch=log_generation
+        method,
+        data.test,
+        decoding_of(config),
+        label_source=source,
+        precision=config.training.precision,
+        watch=log_generation,
     )
     write_predictions(folder / "predictions.jsonl", predictions)
     training = read_training_texts(Path(config.data.path), config.data.cleaning)

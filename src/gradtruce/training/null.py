@@ -9,10 +9,13 @@ from torch import Tensor, nn
 from gradtruce.analysis.conflict import NullCosines, null_cosines
 from gradtruce.data.batch import Batch
 from gradtruce.methods.base import model_inputs
+from gradtruce.methods.registry import Method
+from gradtruce.training.config import Precision
+from gradtruce.training.precision import autocast
 
 
 def measure_null(
-    method: nn.Module, batch: Batch, *, leave_out: Collection[str] = ()
+    method: Method, batch: Batch, *, leave_out: Collection[str] = (), precision: Precision = "fp32"
 ) -> NullCosines:
     """Return the cosines between task gradients on the two halves of a batch.
 
@@ -23,10 +26,12 @@ def measure_null(
         method: In training mode.
         batch: At least two studies.
         leave_out: Tasks that are not trained yet.
+        precision: As `training.precision`; "fp16" is measured in float32, for want of a scaler.
     """
 
     def losses_of_half(half: int) -> Mapping[str, Tensor]:
-        losses: Mapping[str, Tensor] = method(**model_inputs(batch.half(half))).losses
+        with autocast("fp32" if precision == "fp16" else precision, method.device):
+            losses: Mapping[str, Tensor] = method(**model_inputs(batch.half(half))).losses
         return {task: loss for task, loss in losses.items() if task not in leave_out}
 
     with _without_trace(method):

@@ -12,6 +12,8 @@ from gradtruce.evaluation.predictions import Prediction
 from gradtruce.methods.base import Decoding, model_inputs
 from gradtruce.methods.blocks.pretrained import evaluating
 from gradtruce.methods.registry import Method
+from gradtruce.training.config import Precision
+from gradtruce.training.precision import autocast
 
 
 def predict(
@@ -20,6 +22,7 @@ def predict(
     decoding: Decoding,
     *,
     label_source: str = "",
+    precision: Precision = "fp32",
     watch: Callable[[int], None] | None = None,
 ) -> list[Prediction]:
     """Return a generated report for every study of a loader, in its order.
@@ -29,11 +32,13 @@ def predict(
         loader: Studies with their references and, where known, labels.
         decoding: How reports are generated.
         label_source: Where the labels of the data set come from.
+        precision: As `training.precision`.
         watch: Told how many studies are done.
     """
     predictions: list[Prediction] = []
     for batch in loader:
-        generated = method.generate_reports(batch.to(method.device), decoding)
+        with autocast(precision, method.device):
+            generated = method.generate_reports(batch.to(method.device), decoding)
         found = [None] * len(batch) if generated.findings is None else generated.findings.tolist()
         for place, text in enumerate(generated.texts):
             row = found[place]
@@ -64,11 +69,11 @@ def known_labels(states: Float[torch.Tensor, " observations"]) -> dict[str, int]
     return {name: int(state) for name, state in named if not math.isnan(state)}
 
 
-def mean_losses(method: Method, loader: Loader) -> dict[str, float]:
+def mean_losses(method: Method, loader: Loader, precision: Precision = "fp32") -> dict[str, float]:
     """Return the unweighted loss of every task, averaged over all its terms in a loader."""
     sums: dict[str, float] = {}
     terms: dict[str, float] = {}
-    with evaluating(method):
+    with evaluating(method), autocast(precision, method.device):
         for entry in loader:
             batch = entry.to(method.device)
             counts = method.loss_counts(batch)

@@ -10,9 +10,11 @@ from torch import Tensor
 
 from gradtruce.data.batch import Batch
 from gradtruce.gradients.record import StepRecord
+from gradtruce.gradients.scaling import take
 from gradtruce.methods.base import TaskSpec, model_inputs, waiting_tasks
 from gradtruce.training.assembly import TrainingParts
 from gradtruce.training.config import ClipConfig, TrainingConfig
+from gradtruce.training.precision import autocast, require_scale
 from gradtruce.training.schedule import rate_factor
 
 Record = dict[str, Any]  # a line of the log: numbers by name, and tables of them
@@ -31,11 +33,13 @@ class Stepper:
 
     Attributes:
         seen: Tasks that had a loss in any step so far.
+        skipped: Steps so far that overflowed in float16 and changed nothing.
     """
 
     def __init__(self, parts: TrainingParts, config: TrainingConfig) -> None:
         self._parts, self._config = parts, config
         self.seen: set[str] = set()
+        self.skipped = 0
         self._parameters = [
             parameter for group in parts.optimizer.param_groups for parameter in group["params"]
         ]
@@ -45,7 +49,8 @@ class Stepper:
                 f"which needs the batch in one piece, got {config.accumulation}"
             )
         _require_pairs(config, parts.method.tasks)
-        self._step, self._norm, self._clipped = 0, 0.0, False
+        self._step, self._norm, self._clipped = 0, math.nan, False
+        self._is_taken = False
         self._waiting: frozenset[str] = frozenset()
         parts.optimizer.register_step_pre_hook(lambda *_: self._clip())
 
@@ -65,12 +70,16 @@ class Stepper:
         self._waiting = waiting_tasks(self._parts.method.tasks, epoch)
         method, rates = self._parts.method, self._set_rates(step)
         normalizers = _sum_counts([method.loss_counts(batch) for batch in batches])
+        self._norm, self._clipped, self._is_taken = math.nan, False, False
         record = self._updated(batches, normalizers)
-        method.on_step_end(batches)
+        scale = self._scale_after()
+        if self._is_taken:
+            method.on_step_end(batches)
         return {
             **record.to_dict(),
             "gradient_norm": self._norm,
             "clipped": self._clipped,
+            **scale,
             "learning_rates": rates,
             "seconds": time.perf_counter() - start,
         }
@@ -84,17 +93,29 @@ class Stepper:
         for batch in earlier:
             gradients.backward(self._losses(batch, normalizers), last=False)
         record = gradients.backward(self._losses(last, normalizers))
-        optimizer.step()
-        optimizer.zero_grad()
+        take(optimizer, self._parts.scaler)
         return record
 
+    def _scale_after(self) -> Record:
+        """Return what the log tells of a gradient scaler; count the step if it was skipped."""
+        scaler = self._parts.scaler
+        if scaler is None:
+            return {}
+        if not self._is_taken:
+            self.skipped += 1
+            require_scale(scaler, self._step)
+        return {"scale": scaler.get_scale(), "skipped_steps": self.skipped}
+
     def _clip(self) -> None:
+        self._is_taken = True
         self._norm, self._clipped = clip_gradients(self._parameters, self._config.clip)
         if not math.isfinite(self._norm):
             raise FloatingPointError(f"the gradient is not finite in step {self._step}")
 
     def _losses(self, batch: Batch, normalizers: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        output = self._parts.method(**model_inputs(batch), normalizers=normalizers)
+        method = self._parts.method
+        with autocast(self._config.precision, method.device):
+            output = method(**model_inputs(batch), normalizers=normalizers)
         losses = {task: loss for task, loss in output.losses.items() if task not in self._waiting}
         self.seen |= losses.keys()
         return losses

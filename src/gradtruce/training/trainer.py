@@ -102,7 +102,12 @@ class Trainer:
     def _take(self, batches: list[Batch], epoch: int, log: RunLog, watch: Stopwatch) -> None:
         if self._is_null_due():
             waiting = waiting_tasks(self._method.tasks, epoch)
-            cosines = measure_null(self._method, batches[0], leave_out=waiting)
+            cosines = measure_null(
+                self._method,
+                batches[0],
+                leave_out=waiting,
+                precision=self._config.training.precision,
+            )
             log.write("null", step=self.step + 1, **vars(cosines))
         record = self._stepper.step(batches, self.step)
         self.step += 1
@@ -157,6 +162,7 @@ class Trainer:
         save_checkpoint(self._folder / "checkpoints" / name, writers, state)
 
     def _state(self) -> dict[str, Any]:
+        scaler = self._parts.scaler
         return {
             "step": self.step,
             "best_step": self.best_step,
@@ -165,6 +171,8 @@ class Trainer:
             "seen": sorted(self._stepper.seen),
             "optimizer": self._parts.optimizer.state_dict(),
             "gradients": self._gradients.state_dict(),
+            "scaler": None if scaler is None else scaler.state_dict(),
+            "skipped": self._stepper.skipped,
             "random": random_state(),
         }
 
@@ -180,9 +188,12 @@ class Trainer:
         self._method.load_state_dict(weights)
         self._parts.optimizer.load_state_dict(state["optimizer"])
         self._gradients.load_state_dict(state["gradients"])
+        if self._parts.scaler is not None:
+            self._parts.scaler.load_state_dict(state["scaler"])
         self.step, self.best_step = state["step"], state["best_step"]
         self._selection = Selection(self._config.training.select, state["best"])
         self._validation = state["validation"]
         self._stepper.seen = set(state["seen"])
+        self._stepper.skipped = state.get("skipped", 0)  # older checkpoints
         cut_log(self._folder / "log.jsonl", self.step)
         set_random_state(state["random"])

@@ -31,9 +31,12 @@ def validate(
     training = config.training
     decoding = decoding_of(config, beams=training.validation.beams)
     source = data.dataset.manifest.label_source
-    predictions = predict(method, data.val, decoding, label_source=source)
+    precision = training.precision
+    predictions = predict(method, data.val, decoding, label_source=source, precision=precision)
     metrics = evaluate(predictions, standard_families(labeler), resamples=0)
-    losses = {LOSSES + task: loss for task, loss in mean_losses(method, data.val).items()}
+    losses = {
+        LOSSES + task: loss for task, loss in mean_losses(method, data.val, precision).items()
+    }
     every = {name: score.value for name, score in metrics.flat().items()} | losses
     return {
         name: value

@@ -16,6 +16,7 @@ from gradtruce.methods.blocks.backbone import Backbone
 from gradtruce.methods.blocks.cache import ReportCache
 from gradtruce.methods.blocks.cam import class_activation
 from gradtruce.methods.blocks.decoder import ReportDecoder, Written
+from gradtruce.methods.blocks.full_precision import in_float32
 from gradtruce.methods.blocks.objectives import Objective, Outputs, Targets
 from gradtruce.methods.blocks.pretrained import PretrainedMethod, evaluating, generation_config
 from gradtruce.methods.blocks.published_beam import CachedSteps, published_beam
@@ -113,8 +114,11 @@ class EncoderDecoderMethod(PretrainedMethod):
         ]
         visual = self.encode(pixel_values, view_mask, labels)
         written = self.decode(input_ids[:, :-1], visual)
-        outputs = Outputs(visual, written)
-        losses = {each.spec.name: each(outputs, targets, counts[each.spec.name]) for each in active}
+        outputs = Outputs(in_float32(visual), in_float32(written))
+        with torch.autocast(input_ids.device.type, enabled=False):
+            losses = {
+                each.spec.name: each(outputs, targets, counts[each.spec.name]) for each in active
+            }
         return ReportOutput(losses, written.logits, visual.findings)
 
     @final
@@ -128,13 +132,13 @@ class EncoderDecoderMethod(PretrainedMethod):
         tokenizer = self.require_tokenizer()
         with evaluating(self):
             visual = self.encode(batch.pixel_values, batch.view_mask, batch.labels)
-            findings = None if visual.findings is None else visual.findings.sigmoid()
+            scores = in_float32(visual).findings
             if decoding.search == "published":
                 ids = self._published_ids(visual, decoding)
             else:
                 ids = self.generate_ids(visual, self.decoding_options(decoding))
         texts = tokenizer.batch_decode(ids, skip_special_tokens=True)
-        return Generated(tuple(texts), ids, findings)
+        return Generated(tuple(texts), ids, None if scores is None else scores.sigmoid())
 
     @final
     def attention(
@@ -200,7 +204,7 @@ class EncoderDecoderMethod(PretrainedMethod):
 
     def _published_ids(self, visual: VisualTokens, decoding: Decoding) -> Tensor:
         def scores(ids: Tensor, encoded: VisualTokens, cache: ReportCache) -> Tensor:
-            return cast(Tensor, self.decode(ids, encoded, cache).logits)
+            return cast(Tensor, in_float32(self.decode(ids, encoded, cache)).logits)
 
         config, mask = self.config, cast(Tensor, visual.token_mask)
         never = (config.pad_token_id, config.bos_token_id)

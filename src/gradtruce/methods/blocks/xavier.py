@@ -2,7 +2,9 @@
 
 from typing import final
 
-from torch import nn
+from torch import Tensor, nn
+
+from gradtruce.methods.blocks.linear import linear
 
 
 @final
@@ -17,6 +19,10 @@ class XavierLinear(nn.Linear):
         """Draw the weights anew."""
         super().reset_parameters()
         nn.init.xavier_uniform_(self.weight)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return the layer's outputs for vectors along the last dimension."""
+        return linear(input, self.weight, self.bias)
 
 
 @final

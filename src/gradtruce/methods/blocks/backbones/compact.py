@@ -45,7 +45,7 @@ class CompactResNet(nn.Module):
             nn.PixelUnshuffle(FOLD),
             nn.Conv2d(3 * FOLD**2, widths[0], 3, padding=1, bias=False),
             norm(widths[0]),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             nn.MaxPool2d(2),
         )
         channels = widths[0]
@@ -93,9 +93,9 @@ class _ResidualLayer(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return the features after this layer."""
-        change = nn.functional.relu(self.first_norm(self.first(features)))
+        change: Tensor = self.first_norm(self.first(features)).relu_()
         change = self.second_norm(self.second(change))
-        return nn.functional.relu(change + self.shortcut(features))
+        return change.add_(self.shortcut(features)).relu_()
 
 
 def group_norm(width: int) -> nn.GroupNorm:

@@ -39,7 +39,7 @@ class DenseNet(nn.Module):
         self.stem = nn.Sequential(
             nn.Conv2d(3, channels, 7, stride=2, padding=3, bias=False),
             nn.BatchNorm2d(channels),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             nn.MaxPool2d(3, stride=2, padding=1),
         )
         stages: list[nn.Module] = []
@@ -58,7 +58,7 @@ class DenseNet(nn.Module):
         """Return the last feature map, none of it below 0."""
         images = images.contiguous(memory_format=torch.channels_last)  # faster convolutions
         features: Tensor = self.norm(self.stages(self.stem(images)))
-        return features.relu()
+        return features.relu_()
 
 
 @final
@@ -92,8 +92,8 @@ class _DenseLayer(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return the channels that this layer adds."""
-        inner = self.first(self.first_norm(features).relu())
-        added: Tensor = self.second(self.second_norm(inner).relu())
+        inner = self.first(self.first_norm(features).relu_())
+        added: Tensor = self.second(self.second_norm(inner).relu_())
         return added
 
 
@@ -108,7 +108,7 @@ class _Transition(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return the features between two stages."""
-        halved: Tensor = self.convolution(self.norm(features).relu())
+        halved: Tensor = self.convolution(self.norm(features).relu_())
         return nn.functional.avg_pool2d(halved, 2)
 
 

@@ -25,6 +25,9 @@ class ResNet(nn.Module):
         super().__init__()
         self.width = widths[-1]
         self.model = ResNetModel(ResNetConfig(hidden_sizes=list(widths), depths=list(depths)))
+        for module in self.model.modules():
+            if isinstance(module, nn.ReLU):
+                module.inplace = True  # a map less to keep for each: the same numbers, faster
 
     def forward(
         self, images: Float[Tensor, "images 3 height width"]
