@@ -9,6 +9,7 @@ from torch import Tensor
 
 from gradtruce.data.batch import Batch
 from gradtruce.methods.base import PRIMARY_TASK, Decoding, model_inputs
+from gradtruce.methods.blocks.inputs import Inputs
 from gradtruce.methods.registry import METHODS, Method, load, method_names
 from tests.methods.studies import VARIANTS, make_batch, make_method, method_of
 
@@ -162,7 +163,7 @@ def test_forward_leaves_every_buffer_as_it_was(name: str) -> None:
 def test_explained_attention_changes_no_score(name: str) -> None:
     method, batch = make_method(name).eval(), make_batch()
     with torch.no_grad():
-        visual = method.encode(batch.pixel_values, batch.view_mask, batch.labels)
+        visual = method.encode(Inputs.of(batch))
         plain = method.decode(batch.input_ids, visual)
         for layer in range(method.config.layers):
             written = method.decode(batch.input_ids, visual, explained=layer)

@@ -5,6 +5,7 @@ from itertools import islice
 from typing import Any, final
 
 import torch
+from jaxtyping import Float
 from transformers import PreTrainedTokenizerFast
 
 from gradtruce.data.augmentation import Augmentation
@@ -156,6 +157,11 @@ class Loader:
         )
         self._epoch = self._first = 0
         self._place = (0, 0)
+
+    @property
+    def labels(self) -> Float[torch.Tensor, "studies observations"]:
+        """Return the labels of all its studies: 1, 0, -1 or NaN."""
+        return self._labels[: self.studies]
 
     def set_epoch(self, epoch: int, first_batch: int = 0) -> None:
         """Choose the epoch, from 0, whose order and augmentation the next iteration has.

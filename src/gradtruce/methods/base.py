@@ -7,7 +7,7 @@ to the losses: compilation, DDP, FSDP2, checkpointing and trainers all hook it.
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import ClassVar, Literal, get_args
 
 import torch
@@ -111,6 +111,22 @@ class Generated:
     findings: Float[Tensor, "batch observations"] | None
 
 
+@dataclass(frozen=True, eq=False)
+class Validation:
+    """What a validation found; a method learns its priors from it.
+
+    Attributes:
+        scores: By flat name; `None` where one can't be computed.
+        findings: Predicted probability of each of the 14 observations, where the method has such a
+            head.
+        labels: 1, 0, -1 or NaN, in the same order of studies.
+    """
+
+    scores: Mapping[str, float | None]
+    findings: Float[Tensor, "studies observations"] | None
+    labels: Float[Tensor, "studies observations"]
+
+
 class ReportMethod(ABC):
     """Interface of every method; a method derives from this and from `PreTrainedModel`."""
 
@@ -130,6 +146,11 @@ class ReportMethod(ABC):
         labels: Float[Tensor, "batch observations"] | None = None,
         clusters: Int[Tensor, " batch"] | None = None,
         normalizers: Mapping[str, Tensor] | None = None,
+        retrieved: Float[Tensor, "batch neighbours features"] | None = None,
+        prior_pixel_values: Float[Tensor, "batch views 3 height width"] | None = None,
+        prior_mask: Bool[Tensor, "batch views"] | None = None,
+        prior_input_ids: Int[Tensor, "batch prior_tokens"] | None = None,
+        prior_labels: Float[Tensor, "batch observations"] | None = None,
     ) -> ReportOutput:
         """Return the losses of all tasks that have targets.
 
@@ -142,6 +163,12 @@ class ReportMethod(ABC):
             normalizers: For every task whose loss is a mean, the count it is divided by: the global
                 count over all micro-batches and ranks, divided by the number of ranks. `None` takes
                 the local count, right for one rank and one micro-batch only.
+            retrieved: Text features of the nearest training reports.
+            prior_pixel_values: Images of each study's prior study; a method that knows no priors
+                takes no notice of these four.
+            prior_mask: False where the prior, or a view of it, is absent.
+            prior_input_ids: Report of the prior; all pad where there is no prior.
+            prior_labels: As `labels`; NaN where there is no prior.
         """
 
     @abstractmethod
@@ -183,19 +210,26 @@ class ReportMethod(ABC):
         """
 
     @abstractmethod
-    def on_epoch_end(self, validation: Mapping[str, float]) -> None:
-        """Update priors and schedules, once after each epoch."""
+    def on_epoch_end(self, validation: Validation) -> None:
+        """Update priors and schedules, once after each epoch.
+
+        Args:
+            validation: The last one there was.
+        """
+
+    @abstractmethod
+    def before_training(self, labels: Float[Tensor, "studies observations"]) -> None:
+        """Take what must be known of the training studies, once before the first step.
+
+        Args:
+            labels: Of all training studies: 1, 0, -1 or NaN.
+        """
 
 
 def model_inputs(batch: Batch) -> dict[str, torch.Tensor]:
     """Return the keyword arguments of `forward` that a batch holds."""
-    inputs = {
-        "pixel_values": batch.pixel_values,
-        "view_mask": batch.view_mask,
-        "input_ids": batch.input_ids,
-        "labels": batch.labels,
-    }
-    return inputs if batch.clusters is None else inputs | {"clusters": batch.clusters}
+    held = {field.name: getattr(batch, field.name) for field in fields(batch)}
+    return {name: value for name, value in held.items() if isinstance(value, Tensor)}
 
 
 def waiting_tasks(tasks: Collection[TaskSpec], epoch: int) -> frozenset[str]:
