@@ -139,13 +139,7 @@ class VisualEncoder(VisualPart):
         view_mask: Bool[Tensor, "batch views"],
     ) -> ViewFeatures:
         """Return what the backbone sees in the present views."""
-        present = present_views(view_mask)
-        maps = self.backbone(pixel_values.flatten(0, 1)[present])
-        batch, views = view_mask.shape
-        places = maps.new_zeros(batch * views, *maps.shape[1:]).index_copy(0, present, maps)
-        features = places.flatten(2).transpose(1, 2).unflatten(0, (batch, views))
-        token_mask = view_mask.repeat_interleave(features.shape[2], dim=1)
-        return ViewFeatures(features, view_mask, token_mask, (maps.shape[2], maps.shape[3]))
+        return look(self.backbone, pixel_values, view_mask)
 
     def project(
         self, seen: ViewFeatures, enrich: Enrichment | None = None
@@ -226,6 +220,27 @@ class EncodingModule(nn.Module):
                 prior_labels,
             )
         )
+
+
+def look(
+    backbone: nn.Module,
+    pixel_values: Float[Tensor, "batch views 3 height width"],
+    view_mask: Bool[Tensor, "batch views"],
+) -> ViewFeatures:
+    """Return what a backbone sees in the present views; it never meets an absent one.
+
+    >>> images, mask = torch.ones(2, 2, 3, 4, 4), torch.tensor([[True, True], [True, False]])
+    >>> look(nn.Identity(), images, mask).features.sum((2, 3))
+    tensor([[48., 48.],
+            [48.,  0.]])
+    """
+    present = present_views(view_mask)
+    maps = backbone(pixel_values.flatten(0, 1)[present])
+    batch, views = view_mask.shape
+    places = maps.new_zeros(batch * views, *maps.shape[1:]).index_copy(0, present, maps)
+    features = places.flatten(2).transpose(1, 2).unflatten(0, (batch, views))
+    token_mask = view_mask.repeat_interleave(features.shape[2], dim=1)
+    return ViewFeatures(features, view_mask, token_mask, (maps.shape[2], maps.shape[3]))
 
 
 def pool(
