@@ -12,7 +12,9 @@ import gradtruce.balance  # noqa: F401 # registers the balancers
 from gradtruce.data.augmentation import Augmentation
 from gradtruce.data.cluster_file import ClusterFile
 from gradtruce.data.loader import Loader
-from gradtruce.data.prepared import PreparedDataset
+from gradtruce.data.prepared import PreparedDataset, PreparedSplit
+from gradtruce.data.retrieval.bank_file import RetrievalFile
+from gradtruce.data.retrieval.neighbours import Neighbours
 from gradtruce.data.text import clean
 from gradtruce.data.tokenizer import build_tokenizer
 from gradtruce.data.transforms import ImageProcessor
@@ -59,7 +61,7 @@ def load_data(config: RunConfig) -> DataParts:
     Raises:
         FileNotFoundError: If there is no prepared set.
         ValueError: If it is damaged, was prepared with too small images, has fewer studies than a
-            batch, or the file of clusters does not know its training studies.
+            batch, or the file of clusters or of retrieval was not made from it.
     """
     data, training = config.data, config.training
     dataset = PreparedDataset.open(data.path)
@@ -67,7 +69,7 @@ def load_data(config: RunConfig) -> DataParts:
     reports = (clean(report, data.cleaning) for report in dataset.split("train").reports)
     tokenizer = build_tokenizer(reports, data.min_frequency)
     processor = ImageProcessor(size=data.image_size)
-    clusters = _clusters(data, dataset)
+    clusters, bank = _clusters(data, dataset), _retrieval(data, dataset)
 
     def loader(split: str, **options: Any) -> Loader:  # keyword arguments of the loader
         return Loader(
@@ -79,6 +81,7 @@ def load_data(config: RunConfig) -> DataParts:
             cleaning=data.cleaning,
             max_views=data.views,
             clusters=clusters,
+            neighbours=_neighbours(data, bank, dataset.split(split)),
             seed=training.seed,
             **options,
         )
@@ -102,6 +105,22 @@ def _clusters(data: DataConfig, dataset: PreparedDataset) -> Mapping[str, int] |
     train = dataset.split("train")
     file.require(train.ids, train.reports)
     return file.clusters
+
+
+def _retrieval(data: DataConfig, dataset: PreparedDataset) -> RetrievalFile | None:
+    if data.retrieval is None:
+        return None
+    file = RetrievalFile.read(data.retrieval)
+    file.require(dataset)
+    return file
+
+
+def _neighbours(
+    data: DataConfig, file: RetrievalFile | None, split: PreparedSplit
+) -> Neighbours | None:
+    if file is None:
+        return None
+    return Neighbours.of(file, split.ids, data.neighbours, training_device())
 
 
 def _require_size(data: DataConfig, dataset: PreparedDataset) -> None:

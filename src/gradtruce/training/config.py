@@ -33,6 +33,8 @@ class DataConfig(_Table):
             "r2gen_mimic" or "promptmrg".
         max_tokens: Most tokens of a report, begin and end included; longer ones are cut.
         clusters: File of report clusters, for the methods that need them; none where not given.
+        retrieval: File of a retrieval bank, for the methods that need one; none where not given.
+        neighbours: How many training reports are retrieved for a study.
         min_frequency: How often a word must occur in the training reports to be known.
         augmentation: "none", "crop" (random crop), or "r2gen" (random crop and mirroring, which
             exchanges left and right while the report keeps them).
@@ -51,6 +53,8 @@ class DataConfig(_Table):
     max_tokens: Annotated[int, Field(gt=2)] = 60
     min_frequency: Positive = 3
     clusters: str | None = None
+    retrieval: str | None = None
+    neighbours: Positive = 21
     augmentation: Literal["none", "crop", "r2gen"] = "none"
     bucket_by_length: bool = False
     workers: Annotated[int, Field(ge=0)] = 0

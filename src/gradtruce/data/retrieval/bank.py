@@ -72,23 +72,6 @@ class RetrievalBank:
         """Return how many numbers a report has."""
         return self.features.shape[1]
 
-    def require_width(self, width: int) -> None:
-        """Check that the features are as wide as a method takes them.
-
-        Raises:
-            ValueError: If they are not.
-
-        >>> RetrievalBank(["a"], torch.ones(1, 1)).require_width(512)
-        Traceback (most recent call last):
-        ValueError: the retrieved features must be 512 wide, as the method takes them, the bank ...
-        """
-        if width != self.width:
-            raise ValueError(
-                f"the retrieved features must be {width} wide, as the method takes them, the bank "
-                f"has {self.width}; give the method that width, or build the bank with --width "
-                f"{width}"
-            )
-
     def rows(self, rows: Int[Tensor, "*any"]) -> Float[Tensor, "*any width"]:
         """Return the features of some rows."""
         return self.features[rows]
