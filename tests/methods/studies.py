@@ -30,6 +30,15 @@ SMALL: dict[str, dict[str, Any]] = {
     "r2gen_cmn": _SMALL | {"memory_slots": 24, "memory_read": 5},
     "wcl": _SMALL | {"contrast_width": 8},
     "camanet": _SMALL | {"attention_layer": 1},
+    "promptmrg": {key: value for key, value in _SMALL.items() if key != "visual_dropout"}
+    | {
+        "positions": 40,
+        "text_features": 6,
+        "memory_width": 8,
+        "memory_heads": 2,
+        "memory_hidden": 16,
+        "memory_layers": 1,
+    },
     "xpronet": _SMALL
     | {"prototypes": 4, "prototypes_read": 3, "image_features": 16, "text_features": 8},
 }
@@ -46,6 +55,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "camanet": {},
     "camanet, paper code": {"paper_code": True, "attention_layer": 0},
     "camanet, findings token": {"visual_positions": "grid", "findings_token": True},
+    "promptmrg": {},
+    "promptmrg, no smoothing": {"label_smoothing": 0.0, "text_features": 6, "memory_width": 6},
     "xpronet": {},
     "xpronet, oracle and paper code": {
         "selecting_labels": "oracle",
@@ -110,4 +121,5 @@ def make_batch(
         input_ids=torch.from_numpy(ids),
         labels=torch.from_numpy(labels).to(dtype),
         clusters=torch.arange(studies) % 2,
+        retrieved=torch.from_numpy(rng.normal(size=(studies, 4, 6))).to(dtype),
     )

@@ -78,7 +78,20 @@ class StatesObjective(Objective):
     def forward(self, outputs: Outputs, targets: Targets, count: Tensor) -> Float[Tensor, ""]:
         """Return the cross-entropy of the labelled studies, over `count`."""
         labels = cast(Tensor, targets.labels)
-        scores = cast(Tensor, cast(StateTokens, outputs.visual).states)
+        cells = self.cells(cast(Tensor, cast(StateTokens, outputs.visual).states), labels)
+        counted = labelled_studies(labels).unsqueeze(1)
+        return cells.where(counted, 0.0).sum() / count
+
+    def cells(
+        self,
+        scores: Float[Tensor, "batch observations 4"],
+        labels: Float[Tensor, "batch observations"],
+    ) -> Float[Tensor, "batch observations"]:
+        """Return the cross-entropy of every observation, in training with log π_k added.
+
+        Raises:
+            ValueError: If a label is not 1, 0, -1 or NaN.
+        """
         if self.training:
             handicap = torch.zeros_like(scores)
             handicap[..., POSITIVE_STATE] = self.prior.log().to(scores.dtype)
@@ -86,8 +99,7 @@ class StatesObjective(Objective):
         cells = nn.functional.cross_entropy(
             scores.reshape(-1, len(STATES)), states_of(labels).flatten(), reduction="none"
         )
-        counted = labelled_studies(labels).unsqueeze(1)
-        return cells.view_as(labels).where(counted, 0.0).sum() / count
+        return cells.view_as(labels)
 
     def start(self, labels: Float[Tensor, "studies observations"]) -> None:
         """Take π from the labels of the training studies.
