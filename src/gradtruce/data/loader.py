@@ -167,6 +167,11 @@ class Loader:
         """Return the labels of all its studies: 1, 0, -1 or NaN."""
         return self._labels[: self.studies]
 
+    @property
+    def retrieved_width(self) -> int | None:
+        """Return how many numbers a retrieved report has in `Batch.retrieved`; `None` for none."""
+        return None if self._neighbours is None else self._neighbours.bank.width
+
     def set_epoch(self, epoch: int, first_batch: int = 0) -> None:
         """Choose the epoch, from 0, whose order and augmentation the next iteration has.
 

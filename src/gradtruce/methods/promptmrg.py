@@ -112,6 +112,11 @@ class PromptMRG(StatePromptedMethod):  # type: ignore[no-untyped-call]  # of tra
         """Return the task that keeps the priors of logit adjustment."""
         return cast(StatesObjective, self.objectives["findings"])
 
+    @property
+    def retrieved_width(self) -> int:
+        """Return how many numbers the memory expects of a report."""
+        return self.config.text_features
+
     def encode(self, inputs: Inputs) -> PromptedTokens:
         """Return the patches of all views and the prompt."""
         tokens: StateTokens = self.visual(inputs)

@@ -166,11 +166,14 @@ def build_training(config: RunConfig, data: DataParts) -> TrainingParts:
     """Return method, engine and optimizer, on the GPU where there is one.
 
     Raises:
-        ValueError: If the configuration names what is not there, a task needs clusters and no file
-            gives them, or an epoch is too short for a step.
+        ValueError: If the configuration names what is not there, the method needs clusters or
+            retrieved reports and no file gives them as it wants them, reports may be longer than
+            its decoder, or an epoch is too short for a step.
     """
     method = on_device(build_method(config, data.tokenizer)).train()
     _require_clusters(config, method)
+    _require_retrieval(config, method, data.train.retrieved_width)
+    _require_places(config, method)
     steps_per_epoch = _steps_per_epoch(config.training, batches=len(data.train))
     return TrainingParts(
         method,
@@ -188,6 +191,34 @@ def _require_clusters(config: RunConfig, method: Method) -> None:
             f"task {needing[0]!r} of {method.method_name!r} needs clusters of the training "
             f"reports; run: gradtruce build clusters {config.data.path} --output clusters.json, "
             "and give the file as data.clusters"
+        )
+
+
+def _require_retrieval(config: RunConfig, method: Method, found: int | None) -> None:
+    needed = method.retrieved_width
+    if needed is None or found == needed:
+        return
+    if found is None:
+        raise ValueError(
+            f"{method.method_name!r} needs reports retrieved for every study; run: gradtruce build "
+            f"retrieval {config.data.path} --output retrieval.safetensors, and give the file as "
+            "data.retrieval"
+        )
+    raise ValueError(
+        f"the retrieval bank must have features of {needed} numbers, as method.options."
+        f"text_features says, got {found}: set that to {found}, or build another bank (gradtruce "
+        "build retrieval)"
+    )
+
+
+def _require_places(config: RunConfig, method: Method) -> None:
+    data, decoding = config.data, config.training.decoding
+    asked = max(data.max_tokens, (decoding.max_tokens or 0) + 1)  # begin is not generated
+    if method.longest_report is not None and asked > method.longest_report:
+        raise ValueError(
+            f"reports may have {asked} tokens (data.max_tokens, training.decoding.max_tokens), "
+            f"but the decoder of {method.method_name!r} holds {method.longest_report} beside its "
+            "prompt: lower these, or raise method.options.positions"
         )
 
 

@@ -54,6 +54,16 @@ class PretrainedMethod(ReportMethod, PreTrainedModel, GenerationMixin):  # type:
         """
         return ""
 
+    @property
+    def retrieved_width(self) -> int | None:
+        """Return how many numbers a retrieved report must have; `None` where none is looked at."""
+        return None
+
+    @property
+    def longest_report(self) -> int | None:
+        """Return the most tokens of a report, begin and end included; `None` for no limit."""
+        return None
+
     def require_tokenizer(self) -> PreTrainedTokenizerFast:
         """Return the tokenizer.
 

@@ -69,6 +69,11 @@ class StatePromptedMethod(EncoderDecoderMethod):
     def states_objective(self) -> StatesObjective:
         """Return the task that keeps the priors of logit adjustment."""
 
+    @property
+    def longest_report(self) -> int:
+        """Return what the positions leave to a report; its end is written but never read."""
+        return self.config.positions - len(self.config.label_names) + 1
+
     def decode(
         self,
         ids: Int[Tensor, "batch tokens"],
