@@ -93,7 +93,12 @@ class PretrainedMethod(ReportMethod, PreTrainedModel, GenerationMixin):  # type:
     def save_pretrained(
         self, save_directory: str | PathLike[str], *args: Any, **kwargs: Any
     ) -> None:
-        """Write weights, configuration and tokenizer to a folder."""
+        """Write weights, configuration and tokenizer to a folder.
+
+        The weights keep their names; else `transformers` would give those of a Swin Transformer the
+        names of its published files, which only `from_pretrained` understands.
+        """
+        kwargs.setdefault("save_original_format", False)
         super().save_pretrained(save_directory, *args, **kwargs)
         if self.tokenizer is not None:
             self.tokenizer.save_pretrained(save_directory)
@@ -159,6 +164,7 @@ def generation_config(decoding: Decoding, *, pad: int, bos: int, eos: int) -> Ge
     options: dict[str, Any] = {
         "num_beams": decoding.beams,
         "max_new_tokens": decoding.max_tokens,
+        "min_new_tokens": decoding.min_tokens or None,
         "do_sample": False,
         "pad_token_id": pad,
         "bos_token_id": bos,
