@@ -231,6 +231,15 @@ def test_one_beam_is_greedy(name: str) -> None:
     torch.testing.assert_close(generated, ids[:, : generated.shape[1]])
 
 
+def test_no_report_is_shorter_than_asked(name: str) -> None:
+    method, batch = sharpened(make_method(name)).eval(), make_batch(studies=4)
+    for beams in (1, 3):
+        decoding = Decoding(beams=beams, max_tokens=9, min_tokens=6)
+        ids = method.generate_reports(batch, decoding).ids
+        assert ids.shape[1] > 7
+        assert bool((ids[:, 1:7] > 2).all())
+
+
 def test_one_published_beam_is_greedy(name: str) -> None:
     method, batch = sharpened(make_method(name)).eval(), make_batch(studies=4)
     greedy, found = (

@@ -17,6 +17,7 @@ from gradtruce.methods.blocks.state_head import positive_log_odds, states_of
 from gradtruce.methods.blocks.states_objective import StatesObjective
 from gradtruce.methods.promptmrg import PromptedTokens, PromptMRGConfig
 from gradtruce.methods.registry import Method, build, load
+from gradtruce.training.config_file import load_config
 from tests.methods.studies import SMALL, make_batch, make_method, make_tokenizer
 from tests.reference import promptmrg as reference
 
@@ -239,3 +240,33 @@ def test_what_cannot_be_is_an_error_for_people(what: str, message: str) -> None:
     method, batch = make_method("promptmrg"), broken(labelled(), what)
     with pytest.raises(ValueError, match=message):
         method(**model_inputs(batch))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"search": "published", "min_tokens": 3}, "has no smallest length, got 3"),
+        ({"max_tokens": 4, "min_tokens": 4}, "below max_tokens, got 4 and 4"),
+        ({"min_tokens": -1}, "min_tokens must be at least 0"),
+    ],
+)
+def test_a_smallest_length_that_cannot_be_is_refused(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Decoding(**given)
+
+
+PROTOCOLS = {  # views, most and fewest tokens
+    "promptmrg-mimic-cxr": (1, 150, 81),
+    "promptmrg-iu-xray-zero-shot": (1, 110, 41),
+}
+
+
+@pytest.mark.parametrize(("preset", "expected"), PROTOCOLS.items(), ids=PROTOCOLS)
+def test_published_protocols_are_as_published(preset: str, expected: tuple[int, ...]) -> None:
+    config = load_config(preset, ["data.path=none"])
+    decoding, training = config.training.decoding, config.training
+    assert (config.data.views, decoding.max_tokens, decoding.min_tokens) == expected
+    assert (decoding.beams, decoding.length_penalty) == (3, 1.0)
+    assert (training.epochs, training.batch_size, training.weight_decay) == (6, 16, 0.05)
+    assert (training.clip.kind, training.clip.limit) == ("value", 0.1)
+    assert config.data.neighbours == 21

@@ -70,10 +70,13 @@ class Decoding:
         length_penalty: Exponent of the length by which a beam's log-probability is divided.
         max_tokens: Most tokens generated, end token included.
         search: "transformers", or "published", the beam search of R2Gen's code and those built on
-            it, which knows no length penalty.
+            it, which knows no length penalty and no smallest length.
+        min_tokens: Fewest tokens before the end token; what a method is told before the first word
+            does not count.
 
     Raises:
-        ValueError: If the search is unknown, or is asked for a length penalty that it has not.
+        ValueError: If the search is unknown, or is asked for what it has not, or no length is
+            allowed.
 
     >>> Decoding(search="published", length_penalty=1.0)
     Traceback (most recent call last):
@@ -84,6 +87,7 @@ class Decoding:
     length_penalty: float = 0.0
     max_tokens: int = 60
     search: Search = "transformers"
+    min_tokens: int = 0
 
     def __post_init__(self) -> None:
         """Check what goes together."""
@@ -93,6 +97,15 @@ class Decoding:
             raise ValueError(
                 f"the published search has no length penalty, got {self.length_penalty}; "
                 "set it to 0"
+            )
+        if self.search == "published" and self.min_tokens:
+            raise ValueError(
+                f"the published search has no smallest length, got {self.min_tokens}; set it to 0"
+            )
+        if not 0 <= self.min_tokens < self.max_tokens:
+            raise ValueError(
+                "min_tokens must be at least 0 and below max_tokens, got "
+                f"{self.min_tokens} and {self.max_tokens}"
             )
 
 

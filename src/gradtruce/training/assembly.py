@@ -139,7 +139,8 @@ def _require_size(data: DataConfig, dataset: PreparedDataset) -> None:
 def _augmentation(data: DataConfig) -> Augmentation | None:
     if data.augmentation == "none":
         return None
-    return Augmentation(flip=data.augmentation == "r2gen")
+    rotation = 5.0 if data.augmentation == "promptmrg" else 0.0
+    return Augmentation(flip=data.augmentation == "r2gen", rotation=rotation)
 
 
 @final
@@ -310,12 +311,21 @@ def build_engine(
 
 
 def build_optimizer(config: TrainingConfig, method: Method) -> torch.optim.Optimizer:
-    """Return the optimizer, one parameter group a learning rate, named "backbone" and "rest"."""
+    """Return the optimizer, its parameter groups named by learning rate: "backbone" and "rest".
+
+    Where only matrices decay, each of the two is split in two groups.
+    """
     rates = config.learning_rate.model_dump()
-    groups: list[dict[str, Any]] = [  # a group holds parameters and numbers
-        {"params": parameters, "lr": rates[name], "peak": rates[name], "name": name}
-        for name, parameters in method.parameter_groups().items()
-    ]
+    groups: list[dict[str, Any]] = []  # a group holds parameters and numbers
+    for name, parameters in method.parameter_groups().items():
+        group = {"lr": rates[name], "peak": rates[name], "name": name}
+        if config.decayed == "all":
+            groups.append(group | {"params": parameters})
+            continue
+        matrices = [each for each in parameters if each.ndim > 1]
+        others = [each for each in parameters if each.ndim <= 1]
+        groups.append(group | {"params": matrices})
+        groups.append(group | {"params": others, "weight_decay": 0.0})
     options: dict[str, Any] = {  # keyword arguments of the optimizer
         "weight_decay": config.weight_decay,
         "betas": config.betas,

@@ -55,7 +55,7 @@ class DataConfig(_Table):
     clusters: str | None = None
     retrieval: str | None = None
     neighbours: Positive = 21
-    augmentation: Literal["none", "crop", "r2gen"] = "none"
+    augmentation: Literal["none", "crop", "promptmrg", "r2gen"] = "none"
     bucket_by_length: bool = False
     workers: Annotated[int, Field(ge=0)] = 0
 
@@ -136,9 +136,12 @@ class ScheduleConfig(_Table):
     """How the learning rates change over the run.
 
     Attributes:
-        name: "constant", "cosine" (to `final`), or "step" (times `factor` every `every` epochs).
-        warm_up: Optimizer steps in which the rate rises linearly from 0.
-        final: Last rate of "cosine" as a share of the peak.
+        name: "constant", "cosine" (to `final`), "cosine_epochs" (the same, but constant within an
+            epoch: the first has the peak, epoch e of E has what a cosine has at e / E), or "step"
+            (times `factor` every `every` epochs).
+        warm_up: Optimizer steps in which the rate rises linearly from 0; those of "cosine_epochs"
+            end with the first epoch.
+        final: Last rate of a cosine as a share of the peak.
         every: Epochs between two changes of "step".
         factor: What "step" multiplies with.
 
@@ -146,7 +149,7 @@ class ScheduleConfig(_Table):
     0
     """
 
-    name: Literal["constant", "cosine", "step"] = "cosine"
+    name: Literal["constant", "cosine", "cosine_epochs", "step"] = "cosine"
     warm_up: NotNegative = 0
     final: Annotated[float, Field(ge=0, le=1)] = 0.0
     every: Positive = 1
@@ -193,6 +196,7 @@ class DecodingConfig(_Table):
         return self
 
 
+        min_tokens: Fewest tokens before the end.
 class ValidationConfig(_Table):
     """When and on what a run is validated.
 
@@ -202,12 +206,15 @@ class ValidationConfig(_Table):
             given.
         beams: Beam width of the validation reports.
 
+    min_tokens: NotNegative = 0
     >>> ValidationConfig(every=100, studies=64).beams
     1
     """
 
     every: Positive | None = None
     studies: Positive | None = None
+        if self.search == "published" and self.min_tokens:
+            raise ValueError("the published search has no smallest length; set min_tokens to 0")
     beams: Positive = 1
 
 
@@ -240,6 +247,7 @@ class TrainingConfig(_Table):
     epochs: Positive = 30
     steps: Positive | None = None
     batch_size: Positive = 16
+        decayed: "all" parameters, or "matrices": no biases and no scales of normalisation.
     accumulation: Positive = 1
     optimizer: Literal["adamw", "adam_amsgrad"] = "adamw"
     learning_rate: LearningRateConfig = LearningRateConfig()
@@ -262,6 +270,7 @@ class RunConfig(_Table):
     >>> config.training.batch_size
     16
     """
+    decayed: Literal["all", "matrices"] = "all"
 
     data: DataConfig
     method: MethodConfig = MethodConfig()

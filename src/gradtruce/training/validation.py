@@ -59,7 +59,7 @@ def decoding_of(config: RunConfig, *, beams: int | None = None) -> Decoding:
 
     >>> config = RunConfig(data={"path": "x", "max_tokens": 40})
     >>> decoding_of(config, beams=1)
-    Decoding(beams=1, length_penalty=0.0, max_tokens=40, search='transformers')
+    Decoding(beams=1, length_penalty=0.0, max_tokens=40, search='transformers', min_tokens=0)
     """
     decoding = config.training.decoding
     return Decoding(
@@ -67,6 +67,7 @@ def decoding_of(config: RunConfig, *, beams: int | None = None) -> Decoding:
         length_penalty=decoding.length_penalty,
         max_tokens=decoding.max_tokens or config.data.max_tokens,
         search=decoding.search,
+        min_tokens=decoding.min_tokens,
     )
 
 
