@@ -178,6 +178,7 @@ class DecodingConfig(_Table):
         beams: Beam width; 1 is greedy.
         length_penalty: Exponent of the length that divides a beam's log-probability.
         max_tokens: Most tokens generated; as `data.max_tokens` where not given.
+        min_tokens: Fewest tokens before the end.
         search: Beam search of "transformers", or "published": that of R2Gen's code.
 
     >>> DecodingConfig().beams
@@ -187,16 +188,18 @@ class DecodingConfig(_Table):
     beams: Positive = 3
     length_penalty: float = 0.0
     max_tokens: Annotated[int, Field(gt=1)] | None = None
+    min_tokens: NotNegative = 0
     search: Literal["transformers", "published"] = "transformers"
 
     @model_validator(mode="after")
     def _check_penalty(self) -> "DecodingConfig":
         if self.search == "published" and self.length_penalty:
             raise ValueError("the published search has no length penalty; set length_penalty to 0")
+        if self.search == "published" and self.min_tokens:
+            raise ValueError("the published search has no smallest length; set min_tokens to 0")
         return self
 
 
-        min_tokens: Fewest tokens before the end.
 class ValidationConfig(_Table):
     """When and on what a run is validated.
 
@@ -206,15 +209,12 @@ class ValidationConfig(_Table):
             given.
         beams: Beam width of the validation reports.
 
-    min_tokens: NotNegative = 0
     >>> ValidationConfig(every=100, studies=64).beams
     1
     """
 
     every: Positive | None = None
     studies: Positive | None = None
-        if self.search == "published" and self.min_tokens:
-            raise ValueError("the published search has no smallest length; set min_tokens to 0")
     beams: Positive = 1
 
 
@@ -229,6 +229,7 @@ class TrainingConfig(_Table):
         optimizer: "adamw", or "adam_amsgrad" (Adam with L2 penalty, as R2Gen has it).
         learning_rate: Peak rates of backbone and rest.
         weight_decay: Decoupled for "adamw", an L2 penalty for "adam_amsgrad".
+        decayed: "all" parameters, or "matrices": no biases and no scales of normalisation.
         betas: Decay of the means of gradients and of their squares, of both optimizers.
         epsilon: Added to the root of the mean square, of both optimizers.
         schedule: How the rates change.
@@ -247,11 +248,11 @@ class TrainingConfig(_Table):
     epochs: Positive = 30
     steps: Positive | None = None
     batch_size: Positive = 16
-        decayed: "all" parameters, or "matrices": no biases and no scales of normalisation.
     accumulation: Positive = 1
     optimizer: Literal["adamw", "adam_amsgrad"] = "adamw"
     learning_rate: LearningRateConfig = LearningRateConfig()
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    decayed: Literal["all", "matrices"] = "all"
     betas: tuple[Share, Share] = (0.9, 0.999)
     epsilon: Annotated[float, Field(gt=0)] = 1e-8
     schedule: ScheduleConfig = ScheduleConfig()
@@ -270,7 +271,6 @@ class RunConfig(_Table):
     >>> config.training.batch_size
     16
     """
-    decayed: Literal["all", "matrices"] = "all"
 
     data: DataConfig
     method: MethodConfig = MethodConfig()
