@@ -63,6 +63,11 @@ def test_tokens_that_are_no_words_are_not_written(tmp_path: Path) -> None:
     assert decode(tokenizer, [len(FILE), 3, 6, 5, 2, 9, 4, 6, 0]) == "right ."
 
 
+def test_a_report_that_begins_inside_a_word_is_written_without_the_mark(tmp_path: Path) -> None:
+    tokenizer = read_wordpiece(write(tmp_path, FILE))
+    assert decode(tokenizer, [len(FILE), 13, 14, 13, 9, 4]) == "fusionsfusion ."
+
+
 @pytest.mark.parametrize(
     ("tokens", "message"),
     [

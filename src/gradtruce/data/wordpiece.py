@@ -136,6 +136,7 @@ def _tokenizer(vocabulary: Mapping[str, int]) -> PreTrainedTokenizerFast:
         [
             decoders.WordPiece(prefix=_INSIDE, cleanup=False),
             decoders.Fuse(),
+            decoders.Replace(Regex(f"^{_INSIDE}"), ""),
             decoders.Replace(" - ", "-"),
             decoders.Replace(Regex(_DECIMAL_POINT), "."),
         ]

@@ -1,7 +1,7 @@
 """From a configuration to the parts of a run: data, method, optimizer, engine."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, final
 
@@ -18,6 +18,7 @@ from gradtruce.data.retrieval.neighbours import Neighbours
 from gradtruce.data.text import clean
 from gradtruce.data.tokenizer import build_tokenizer
 from gradtruce.data.transforms import ImageProcessor
+from gradtruce.data.wordpiece import read_wordpiece, train_wordpiece
 from gradtruce.gradients import TaskGradients
 from gradtruce.gradients.balancer import Balancer
 from gradtruce.methods.registry import Method, build
@@ -59,15 +60,15 @@ def load_data(config: RunConfig) -> DataParts:
     """Open the data set and build tokenizer, image processor and loaders.
 
     Raises:
-        FileNotFoundError: If there is no prepared set.
+        FileNotFoundError: If there is no prepared set, or no file that the configuration names.
         ValueError: If it is damaged, was prepared with too small images, has fewer studies than a
-            batch, or the file of clusters or of retrieval was not made from it.
+            batch, the vocabulary is none, or the file of clusters or of retrieval was not made from
+            it.
     """
     data, training = config.data, config.training
     dataset = PreparedDataset.open(data.path)
     _require_size(data, dataset)
-    reports = (clean(report, data.cleaning) for report in dataset.split("train").reports)
-    tokenizer = build_tokenizer(reports, data.min_frequency)
+    tokenizer = build_report_tokenizer(data, dataset.split("train").reports)
     processor = ImageProcessor(size=data.image_size)
     clusters, bank = _clusters(data, dataset), _retrieval(data, dataset)
 
@@ -96,6 +97,30 @@ def load_data(config: RunConfig) -> DataParts:
     )
     val = loader("val", limit=training.validation.studies)
     return DataParts(dataset, tokenizer, processor, train, val, loader("test"))
+
+
+def build_report_tokenizer(data: DataConfig, reports: Iterable[str]) -> PreTrainedTokenizerFast:
+    """Return the tokenizer of a run.
+
+    Args:
+        data: Which tokenizer, and how text is cleaned before.
+        reports: Of the training split, as they were written.
+
+    Raises:
+        FileNotFoundError: If there is no such vocabulary.
+        ValueError: If the vocabulary is none, or the reports have too few words, or too many
+            letters for the size.
+
+    >>> data = DataConfig(path="set", tokenizer="wordpiece", vocabulary_size=60, min_frequency=1)
+    >>> build_report_tokenizer(data, ["Clear lungs."]).tokenize("clear lungs")
+    ['clear', 'lungs']
+    """
+    if data.vocabulary is not None:
+        return read_wordpiece(data.vocabulary)
+    texts = (clean(report, data.cleaning) for report in reports)
+    if data.tokenizer == "wordpiece":
+        return train_wordpiece(texts, data.vocabulary_size, data.min_frequency)
+    return build_tokenizer(texts, data.min_frequency)
 
 
 def _clusters(data: DataConfig, dataset: PreparedDataset) -> Mapping[str, int] | None:

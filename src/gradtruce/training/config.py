@@ -32,12 +32,18 @@ class DataConfig(_Table):
         cleaning: How report text is cleaned: "clean", or as published codes do: "r2gen" (IU X-Ray),
             "r2gen_mimic" or "promptmrg".
         max_tokens: Most tokens of a report, begin and end included; longer ones are cut.
+        tokenizer: "words", what stands between blanks; or "wordpiece", the pieces of BERT.
+        vocabulary: File of the pieces of "wordpiece", such as the `vocab.txt` of bert-base-uncased;
+            where not given they are trained on the training reports.
+        vocabulary_size: Most pieces that are trained, special tokens included.
         clusters: File of report clusters, for the methods that need them; none where not given.
         retrieval: File of a retrieval bank, for the methods that need one; none where not given.
         neighbours: How many training reports are retrieved for a study.
-        min_frequency: How often a word must occur in the training reports to be known.
-        augmentation: "none", "crop" (random crop), or "r2gen" (random crop and mirroring, which
-            exchanges left and right while the report keeps them).
+        min_frequency: How often a word must occur in the training reports to be known, or two
+            neighbouring pieces to become one.
+        augmentation: "none", "crop" (random crop), "promptmrg" (and a rotation by up to 5 degrees),
+            or "r2gen" (random crop and mirroring, which exchanges left and right while the report
+            keeps them).
         bucket_by_length: Whether a batch holds reports of like length, which saves padding.
         workers: Processes that decode images; 0 decodes in the training process. They change
             nothing that a run sees.
@@ -52,12 +58,24 @@ class DataConfig(_Table):
     cleaning: CleaningMode = "clean"
     max_tokens: Annotated[int, Field(gt=2)] = 60
     min_frequency: Positive = 3
+    tokenizer: Literal["words", "wordpiece"] = "words"
+    vocabulary: str | None = None
+    vocabulary_size: Positive = 4096
     clusters: str | None = None
     retrieval: str | None = None
     neighbours: Positive = 21
     augmentation: Literal["none", "crop", "promptmrg", "r2gen"] = "none"
     bucket_by_length: bool = False
     workers: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _check_vocabulary(self) -> "DataConfig":
+        if self.vocabulary is not None and self.tokenizer != "wordpiece":
+            raise ValueError(
+                "a vocabulary is of pieces, which the tokenizer 'words' has not; "
+                "set tokenizer to 'wordpiece', or leave vocabulary out"
+            )
+        return self
 
 
 class MethodConfig(_Table):
