@@ -15,7 +15,7 @@ from tests.methods.studies import VARIANTS, make_batch, make_method, method_of
 
 EXACT = {"rtol": 1e-10, "atol": 1e-10}
 
-MISSING = {"labels": torch.nan, "clusters": -1}
+MISSING = {"labels": torch.nan, "clusters": -1, "prior_labels": torch.nan}
 """What a field of a batch holds where a study has no target."""
 
 pytestmark = pytest.mark.parametrize("name", VARIANTS)

@@ -36,8 +36,8 @@ class Inputs:
     view_mask: Bool[Tensor, "batch views"]
     labels: Float[Tensor, "batch observations"] | None = None
     retrieved: Float[Tensor, "batch neighbours features"] | None = None
-    prior_pixel_values: Float[Tensor, "batch views 3 height width"] | None = None
-    prior_mask: Bool[Tensor, "batch views"] | None = None
+    prior_pixel_values: Float[Tensor, "batch prior_views 3 height width"] | None = None
+    prior_mask: Bool[Tensor, "batch prior_views"] | None = None
     prior_input_ids: Int[Tensor, "batch prior_tokens"] | None = None
     prior_labels: Float[Tensor, "batch observations"] | None = None
 

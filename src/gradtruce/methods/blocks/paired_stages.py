@@ -23,14 +23,14 @@ class PriorViews:
         places: Which current image each belongs to; no two to the same.
         words: Vectors of the words of the prior report.
         is_word: False where a report has ended.
-        has_prior: 1, or 0 for an image that stands in for a prior that is not there.
+        has_prior: False for an image that stands in for a prior that is not there.
     """
 
     images: Float[Tensor, "priors 3 height width"]
     places: Int[Tensor, " priors"]
     words: Float[Tensor, "priors words text_width"]
     is_word: Bool[Tensor, "priors words"]
-    has_prior: Float[Tensor, " priors"]
+    has_prior: Bool[Tensor, " priors"]
 
 
 @final
@@ -51,7 +51,7 @@ class PairedStages(nn.Module):
     >>> from gradtruce.methods.blocks.backbones.swin import Swin
     >>> paired = PairedStages(Swin((8, 16), (1, 1), window=4), text_width=6)
     >>> prior = PriorViews(torch.zeros(1, 3, 32, 32), torch.tensor([1]), torch.zeros(1, 5, 6),
-    ...                    torch.ones(1, 5, dtype=torch.bool), torch.ones(1))
+    ...                    torch.ones(1, 5, dtype=torch.bool), torch.tensor([True]))
     >>> maps, prior_maps = paired(torch.zeros(3, 3, 32, 32), prior)
     >>> maps.shape, prior_maps.shape
     (torch.Size([3, 16, 4, 4]), torch.Size([1, 16, 4, 4]))

@@ -1,6 +1,5 @@
 """DDaTR's look at a study and its prior: tokens of the current one, states of both."""
 
-from dataclasses import replace
 from typing import cast, final
 
 import torch
@@ -9,7 +8,7 @@ from torch import Tensor, nn
 
 from gradtruce.methods.blocks.inputs import Inputs
 from gradtruce.methods.blocks.paired_stages import PairedStages, PriorViews
-from gradtruce.methods.blocks.paired_views import Pairs, pair_views
+from gradtruce.methods.blocks.paired_views import pair_views
 from gradtruce.methods.blocks.prior_states import PairedTokens
 from gradtruce.methods.blocks.prior_text import PriorTextEncoder
 from gradtruce.methods.blocks.state_head import StateHead, positive_log_odds
@@ -63,7 +62,7 @@ class PairedVisual(VisualPart):
             ValueError: If of images, mask and report of the prior some are given and others not.
         """
         present = present_views(inputs.view_mask)
-        pairs, prior = self._prior(inputs)
+        studies, prior = self._prior(inputs)
         maps, prior_maps = self.backbone(inputs.pixel_values.flatten(0, 1)[present], prior)
         seen = _in_views(maps, present, inputs.view_mask)
         pooled = pool(seen.features, seen.view_mask)
@@ -77,7 +76,7 @@ class PairedVisual(VisualPart):
             states=states,
         )
         if prior_maps is not None:
-            mean, sees_prior = _mean_of_study(prior_maps, pairs.studies, len(states))
+            mean, sees_prior = _mean_of_study(prior_maps, studies, len(states))
             tokens["prior_states"] = self.prior_head(mean)
             tokens["sees_prior"] = sees_prior
         return tokens
@@ -95,21 +94,24 @@ class PairedVisual(VisualPart):
         grid = cast(tuple[int, int], seen.grid)
         return maps.view(*maps.shape[:2], inputs.view_mask.shape[1], *grid)
 
-    def _prior(self, inputs: Inputs) -> tuple[Pairs, PriorViews | None]:
-        """Return which views are compared, and the prior ones with the words of their report."""
+    def _prior(self, inputs: Inputs) -> tuple[Int[Tensor, " priors"], PriorViews | None]:
+        """Return which study each prior view is of, and the prior views."""
         images, mask, ids = _prior_fields(inputs)
+        current_studies = inputs.view_mask.nonzero()[:, 0]
         if images is None or mask is None or ids is None:
-            return pair_views(inputs.view_mask, torch.zeros_like(inputs.view_mask)), None
+            return current_studies[:0], None
         pairs = pair_views(inputs.view_mask, mask)
-        chosen = images.flatten(0, 1)[pairs.prior]
-        has_prior = torch.ones_like(pairs.studies)
+        chosen, places, studies = images.flatten(0, 1)[pairs.prior], pairs.current, pairs.studies
+        has_prior = torch.ones_like(places, dtype=torch.bool)
         if self.sees_absent:
-            pairs, chosen, has_prior = _with_absent(pairs, chosen, inputs.view_mask)
-        studies, which = pairs.studies.unique_consecutive(return_inverse=True)
-        words, is_word = self.prior_text(ids[studies]) if len(studies) else (None, None)
-        if words is None or is_word is None:
-            return pairs, None
-        return pairs, PriorViews(chosen, pairs.current, words[which], is_word[which], has_prior)
+            chosen, has_prior = _with_absent(chosen, places, len(current_studies))
+            places = torch.arange(len(current_studies), device=places.device)
+            studies = current_studies
+        if not len(studies):
+            return studies, None
+        told, which = studies.unique_consecutive(return_inverse=True)
+        words, is_word = self.prior_text(ids[told])
+        return studies, PriorViews(chosen, places, words[which], is_word[which], has_prior)
 
 
 def _prior_fields(inputs: Inputs) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
@@ -124,17 +126,12 @@ def _prior_fields(inputs: Inputs) -> tuple[Tensor | None, Tensor | None, Tensor 
 
 
 def _with_absent(
-    pairs: Pairs,
-    images: Float[Tensor, "pairs 3 height width"],
-    view_mask: Bool[Tensor, "batch views"],
-) -> tuple[Pairs, Float[Tensor, "present 3 height width"], Int[Tensor, " present"]]:
-    """Return a pair for every present view, black and marked 0 where there was none."""
-    studies = view_mask.nonzero()[:, 0]
-    black = images.new_zeros(len(studies), *images.shape[1:])
-    has_prior = torch.zeros_like(studies).index_fill(0, pairs.current, 1)
-    every = torch.arange(len(studies), device=studies.device)
-    filled = replace(pairs, current=every, studies=studies)
-    return filled, black.index_copy(0, pairs.current, images), has_prior
+    images: Float[Tensor, "pairs 3 height width"], places: Int[Tensor, " pairs"], present: int
+) -> tuple[Float[Tensor, "present 3 height width"], Bool[Tensor, " present"]]:
+    """Return a prior for every present view, black where there was none, and where there was."""
+    black = images.new_zeros(present, *images.shape[1:])
+    has_prior = torch.zeros(present, dtype=torch.bool, device=images.device)
+    return black.index_copy(0, places, images), has_prior.index_fill(0, places, value=True)
 
 
 def _in_views(
