@@ -23,9 +23,11 @@ from gradtruce.gradients import TaskGradients
 from gradtruce.gradients.balancer import Balancer
 from gradtruce.methods.registry import Method, build
 from gradtruce.methods.weights.backbone_file import load_backbone
+from gradtruce.methods.weights.bert_parts import load_bert
 from gradtruce.methods.weights.named_load import load_named
 from gradtruce.naming import suggestion
 from gradtruce.training.config import BalanceConfig, DataConfig, RunConfig, TrainingConfig
+from gradtruce.training.priors import require_prior_text
 
 _SOURCES: Final = {
     name: name.removesuffix("_phantom")
@@ -83,6 +85,7 @@ def load_data(config: RunConfig) -> DataParts:
             max_views=data.views,
             clusters=clusters,
             neighbours=_neighbours(data, bank, dataset.split(split)),
+            with_priors=data.priors,
             seed=training.seed,
             **options,
         )
@@ -194,12 +197,13 @@ def build_training(config: RunConfig, data: DataParts) -> TrainingParts:
     Raises:
         ValueError: If the configuration names what is not there, the method needs clusters or
             retrieved reports and no file gives them as it wants them, reports may be longer than
-            its decoder, or an epoch is too short for a step.
+            its decoder, a frozen encoder has no weights, or an epoch is too short for a step.
     """
     method = on_device(build_method(config, data.tokenizer)).train()
     _require_clusters(config, method)
     _require_retrieval(config, method, data.train.retrieved_width)
     _require_places(config, method)
+    require_prior_text(config, method)
     steps_per_epoch = _steps_per_epoch(config.training, batches=len(data.train))
     return TrainingParts(
         method,
@@ -268,6 +272,8 @@ def build_method(config: RunConfig, tokenizer: PreTrainedTokenizerFast) -> Metho
     method = build(config.method.name, tokenizer, config.method.options)
     if config.method.backbone_weights is not None:
         load_backbone(method.backbone, config.method.backbone_weights)
+    if config.method.bert_weights is not None:
+        load_bert(method, config.method.bert_weights)
     for path in config.method.start_from:
         load_named(method, path)
     return method

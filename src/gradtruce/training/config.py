@@ -39,6 +39,7 @@ class DataConfig(_Table):
         clusters: File of report clusters, for the methods that need them; none where not given.
         retrieval: File of a retrieval bank, for the methods that need one; none where not given.
         neighbours: How many training reports are retrieved for a study.
+        priors: Whether each study comes with its prior one, for the methods that compare the two.
         min_frequency: How often a word must occur in the training reports to be known, or two
             neighbouring pieces to become one.
         augmentation: "none", "crop" (random crop), "promptmrg" (and a rotation by up to 5 degrees),
@@ -64,6 +65,7 @@ class DataConfig(_Table):
     clusters: str | None = None
     retrieval: str | None = None
     neighbours: Positive = 21
+    priors: bool = False
     augmentation: Literal["none", "crop", "promptmrg", "r2gen"] = "none"
     bucket_by_length: bool = False
     workers: Annotated[int, Field(ge=0)] = 0
@@ -85,7 +87,10 @@ class MethodConfig(_Table):
         name: Name of the method.
         options: Fields of its configuration, such as `layers`.
         preset: Name of a method preset, such as "r2gen-tiny"; options given beside it win.
-        backbone_weights: File of ImageNet weights for the backbone, by torchvision's names.
+        backbone_weights: File of ImageNet weights for the backbone, by torchvision's names; for
+            "swin" a file or folder in the layout of `transformers`.
+        bert_weights: Folder or file of BERT weights in the layout of `transformers`, for the parts
+            that start from BERT.
         start_from: Folders of saved methods or files of tensors whose weights, where the name is
             the same, replace the random ones; the last one wins.
 
@@ -97,6 +102,7 @@ class MethodConfig(_Table):
     options: Options = {}
     preset: str | None = None
     backbone_weights: str | None = None
+    bert_weights: str | None = None
     start_from: tuple[str, ...] = ()
 
     @model_validator(mode="before")
