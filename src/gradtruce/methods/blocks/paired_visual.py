@@ -20,8 +20,8 @@ class PairedVisual(VisualPart):
     """Paired stages, the encoder of prior reports, and a head of four states for either study.
 
     The current map after all stages is the row of tokens; the mean over its places is what the head
-    sees. A study without a prior image is seen by the current stream alone, bit by bit as if the
-    rest were not there; no normalisation meets a prior that is absent.
+    sees. A study without a prior image is seen by the current stream alone, as if the rest were
+    not there; no normalisation meets a prior that is absent.
 
     Args:
         backbone: Both streams.
