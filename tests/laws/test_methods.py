@@ -9,12 +9,13 @@ from torch import Tensor
 
 from gradtruce.data.batch import Batch
 from gradtruce.methods.base import PRIMARY_TASK, Decoding, model_inputs
+from gradtruce.methods.blocks.inputs import Inputs
 from gradtruce.methods.registry import METHODS, Method, load, method_names
 from tests.methods.studies import VARIANTS, make_batch, make_method, method_of
 
 EXACT = {"rtol": 1e-10, "atol": 1e-10}
 
-MISSING = {"labels": torch.nan, "clusters": -1}
+MISSING = {"labels": torch.nan, "clusters": -1, "prior_labels": torch.nan}
 """What a field of a batch holds where a study has no target."""
 
 pytestmark = pytest.mark.parametrize("name", VARIANTS)
@@ -162,7 +163,7 @@ def test_forward_leaves_every_buffer_as_it_was(name: str) -> None:
 def test_explained_attention_changes_no_score(name: str) -> None:
     method, batch = make_method(name).eval(), make_batch()
     with torch.no_grad():
-        visual = method.encode(batch.pixel_values, batch.view_mask, batch.labels)
+        visual = method.encode(Inputs.of(batch))
         plain = method.decode(batch.input_ids, visual)
         for layer in range(method.config.layers):
             written = method.decode(batch.input_ids, visual, explained=layer)
@@ -198,7 +199,11 @@ def test_a_study_with_one_view_is_the_same_beside_a_study_with_two(name: str) ->
 @pytest.mark.parametrize("beams", [1, 3])
 def test_cached_generation_equals_uncached(name: str, beams: int) -> None:
     method, batch = sharpened(make_method(name)), make_batch(studies=4)
-    inputs = {"pixel_values": batch.pixel_values, "view_mask": batch.view_mask}
+    inputs = {
+        key: value
+        for key, value in model_inputs(batch).items()
+        if key not in ("input_ids", "labels", "clusters")
+    }
     cached, uncached = (
         method.eval().generate(
             **inputs,
@@ -224,6 +229,15 @@ def test_one_beam_is_greedy(name: str) -> None:
         ended = (ids == 2).any(dim=1)
         ids = torch.cat([ids, scores.argmax(-1).where(~ended, 0)[:, None]], dim=1)
     torch.testing.assert_close(generated, ids[:, : generated.shape[1]])
+
+
+def test_no_report_is_shorter_than_asked(name: str) -> None:
+    method, batch = sharpened(make_method(name)).eval(), make_batch(studies=4)
+    for beams in (1, 3):
+        decoding = Decoding(beams=beams, max_tokens=9, min_tokens=6)
+        ids = method.generate_reports(batch, decoding).ids
+        assert ids.shape[1] > 7
+        assert bool((ids[:, 1:7] > 2).all())
 
 
 def test_one_published_beam_is_greedy(name: str) -> None:

@@ -25,11 +25,36 @@ _SMALL: dict[str, Any] = {
     "visual_dropout": 0.0,
 }
 
+_PROMPTED = {key: value for key, value in _SMALL.items() if key != "visual_dropout"} | {
+    "positions": 40
+}
+
 SMALL: dict[str, dict[str, Any]] = {
     "r2gen": _SMALL,
     "r2gen_cmn": _SMALL | {"memory_slots": 24, "memory_read": 5},
     "wcl": _SMALL | {"contrast_width": 8},
     "camanet": _SMALL | {"attention_layer": 1},
+    "promptmrg": _PROMPTED
+    | {
+        "text_features": 6,
+        "memory_width": 8,
+        "memory_heads": 2,
+        "memory_hidden": 16,
+        "memory_layers": 1,
+    },
+    "ddatr": _PROMPTED
+    | {
+        "backbone": "swin",
+        "backbone_depths": [2, 1],
+        "backbone_window": 4,
+        "backbone_drop_path": 0.0,
+        "difference_norm": "group",
+        "prior_text_width": 8,
+        "prior_text_layers": 1,
+        "prior_text_heads": 2,
+        "prior_text_hidden": 16,
+        "prior_text_frozen": False,
+    },
     "xpronet": _SMALL
     | {"prototypes": 4, "prototypes_read": 3, "image_features": 16, "text_features": 8},
 }
@@ -46,6 +71,16 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "camanet": {},
     "camanet, paper code": {"paper_code": True, "attention_layer": 0},
     "camanet, findings token": {"visual_positions": "grid", "findings_token": True},
+    "promptmrg": {},
+    "promptmrg, no smoothing": {"label_smoothing": 0.0, "text_features": 6, "memory_width": 6},
+    "ddatr": {},
+    "ddatr, paper code": {"paper_code": True, "fusion_heads": 2},
+    "ddatr, compact, frozen text and a task for the prior": {
+        "backbone": "compact",
+        "backbone_depths": [1, 1],
+        "prior_text_frozen": True,
+        "findings_prior": True,
+    },
     "xpronet": {},
     "xpronet, oracle and paper code": {
         "selecting_labels": "oracle",
@@ -91,7 +126,10 @@ def make_batch(
     seed: int = 0,
     dtype: torch.dtype = torch.float64,
 ) -> Batch:
-    """Return random studies with reports of different lengths and a few missing labels."""
+    """Return random studies with reports of different lengths and a few missing labels.
+
+    Every third study, from the third one, has no prior; every second prior has one view less.
+    """
     rng = np.random.default_rng(seed)
     ids = rng.integers(len(SPECIAL), WORDS, size=(studies, tokens))
     ids[:, 0] = 1
@@ -100,14 +138,37 @@ def make_batch(
         ids[study, end] = 2
         ids[study, end + 1 :] = 0
     labels = rng.choice([0.0, 1.0, -1.0, np.nan], size=(studies, 14), p=[0.5, 0.3, 0.1, 0.1])
+    images = rng.normal(size=(studies, views, 3, pixels, pixels))
+    retrieved = rng.normal(size=(studies, 4, 6))
     return Batch(
         ids=tuple(f"study {study}" for study in range(studies)),
         reports=("w4 w5",) * studies,
-        pixel_values=torch.from_numpy(rng.normal(size=(studies, views, 3, pixels, pixels))).to(
-            dtype
-        ),
+        pixel_values=torch.from_numpy(images).to(dtype),
         view_mask=torch.ones(studies, views, dtype=torch.bool),
         input_ids=torch.from_numpy(ids),
         labels=torch.from_numpy(labels).to(dtype),
         clusters=torch.arange(studies) % 2,
+        retrieved=torch.from_numpy(retrieved).to(dtype),
+        **_prior(rng, images.shape, dtype),
     )
+
+
+def _prior(
+    rng: np.random.Generator, shape: tuple[int, ...], dtype: torch.dtype
+) -> dict[str, torch.Tensor]:
+    """Return the fields of the prior studies."""
+    studies, views = shape[:2]
+    mask, ids = np.ones((studies, views), dtype=bool), rng.integers(4, WORDS, size=(studies, 5))
+    mask[1::2, 1:] = False
+    mask[2::3] = False
+    ids[:, 0], ids[:, 4], ids[0, 3:] = 1, 2, (2, 0)
+    ids[2::3] = 0
+    labels = rng.choice([0.0, 1.0, -1.0, np.nan], size=(studies, 14), p=[0.5, 0.3, 0.1, 0.1])
+    labels[2::3] = np.nan
+    images = torch.from_numpy(rng.normal(size=shape)).to(dtype)
+    return {
+        "prior_pixel_values": images.where(torch.from_numpy(mask)[:, :, None, None, None], 0.0),
+        "prior_mask": torch.from_numpy(mask),
+        "prior_input_ids": torch.from_numpy(ids),
+        "prior_labels": torch.from_numpy(labels).to(dtype),
+    }

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from gradtruce.data.batch import Batch
 from gradtruce.methods.base import model_inputs
+from gradtruce.methods.blocks.inputs import Inputs
 from gradtruce.methods.camanet import CAMANet, CAMANetConfig
 from gradtruce.methods.registry import build
 from tests.methods.studies import SMALL, make_batch, make_method, make_tokenizer
@@ -113,7 +114,7 @@ def test_the_foreground_is_a_token_of_the_encoder_and_none_of_the_decoder() -> N
         lambda _, inputs, __: lengths.append(inputs[0].shape[1])
     )
     with torch.no_grad():
-        visual = model.encode(batch.pixel_values, batch.view_mask)
+        visual = model.encode(Inputs(batch.pixel_values, batch.view_mask))
     places = visual.discriminative.shape[1]
     assert lengths == [places + 1]
     assert visual.last_hidden_state.shape[1] == visual.token_mask.shape[1] == places
@@ -123,7 +124,7 @@ def test_the_published_foreground_is_the_first_patch_of_a_present_view() -> None
     model, batch = make_method("camanet, paper code").eval(), make_batch(studies=2)
     mask = torch.tensor([[True, True], [False, True]])
     with torch.no_grad():
-        visual = model.encode(batch.pixel_values, mask)
+        visual = model.encode(Inputs(batch.pixel_values, mask))
     a_view = visual.discriminative.shape[1] // 2
     for study, place in enumerate([0, a_view]):
         assert torch.equal(visual.foreground[study], visual.last_hidden_state[study, place])

@@ -13,6 +13,7 @@ from torch import Tensor
 from gradtruce.data.batch import Batch
 from gradtruce.methods.base import model_inputs
 from gradtruce.methods.blocks.cluster_contrast import weighted_contrast
+from gradtruce.methods.blocks.inputs import Inputs
 from gradtruce.methods.registry import Method, build
 from gradtruce.methods.wcl import WCLConfig
 from gradtruce.methods.weights.named_load import load_named
@@ -61,7 +62,7 @@ def test_the_contrast_equals_the_paper_written_out() -> None:
     )
     weights = method.state_dict()
     with torch.no_grad():
-        visual = method.encode(batch.pixel_values, batch.view_mask)
+        visual = method.encode(Inputs(batch.pixel_values, batch.view_mask))
         states = method.decode(batch.input_ids[:, :-1], visual).states
         images, reports = [], []
         for study, mask in enumerate(visual.token_mask):
@@ -134,7 +135,7 @@ def test_the_findings_token_is_no_part_of_the_image() -> None:
     seen: list[Tensor] = []
     contrast_of.image_projection.register_forward_hook(lambda _, given, __: seen.append(given[0]))
     contrast(method, batch)
-    visual = method.encode(batch.pixel_values, batch.view_mask)
+    visual = method.encode(Inputs(batch.pixel_values, batch.view_mask))
     torch.testing.assert_close(seen[0], visual.last_hidden_state[:, :-1].mean(dim=1), **EXACT)
 
 

@@ -95,6 +95,10 @@ def test_a_study_without_labels_is_not_compared() -> None:
         input_ids=batch.input_ids[kept],
         labels=batch.labels[kept],
         clusters=None,
+        retrieved=None,
+        **dict.fromkeys(
+            ("prior_pixel_values", "prior_mask", "prior_input_ids", "prior_labels"), None
+        ),
     )
     expected = model(**model_inputs(fewer)).losses
     for task in ("image_contrast", "text_contrast"):

@@ -30,3 +30,16 @@ def test_warm_up_rises_linearly_and_never_starts_at_zero():
 def test_step_changes_every_so_many_epochs():
     schedule = ScheduleConfig(name="step", every=2, factor=0.1)
     assert factors(schedule, 6, 1) == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01])
+
+
+def test_cosine_by_epochs_has_the_published_rates_of_promptmrg():
+    schedule = ScheduleConfig(name="cosine_epochs", final=0.1, warm_up=2)
+    rates = [5e-5 * factor for factor in factors(schedule, 18, 3)]
+    assert rates[2] == 5e-5
+    assert rates[3::3] == pytest.approx([3.875e-5, 2.75e-5, 1.625e-5, 8.01e-6, 5e-6], rel=1e-3)
+    assert rates[3] == rates[4] == rates[5]
+
+
+def test_the_warm_up_of_cosine_by_epochs_ends_with_the_first():
+    schedule = ScheduleConfig(name="cosine_epochs", warm_up=10)
+    assert factors(schedule, 8, 2)[1:3] == pytest.approx([2 / 11, 0.5])

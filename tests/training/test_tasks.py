@@ -94,3 +94,14 @@ def test_betas_and_epsilon_reach_the_optimizer() -> None:
         parts, _ = make_parts(optimizer=optimizer, betas=(0.9, 0.98), epsilon=1e-9)
         assert parts.optimizer.defaults["betas"] == (0.9, 0.98)
         assert parts.optimizer.defaults["eps"] == 1e-9
+
+
+def test_only_matrices_decay_where_asked() -> None:
+    parts, _ = make_parts(decayed="matrices", weight_decay=0.05)
+    groups = parts.optimizer.param_groups
+    assert [group["name"] for group in groups] == ["backbone", "backbone", "rest", "rest"]
+    assert [group["weight_decay"] for group in groups] == [0.05, 0.0, 0.05, 0.0]
+    assert all(each.ndim > 1 for group in groups[::2] for each in group["params"])
+    assert all(each.ndim < 2 for group in groups[1::2] for each in group["params"])
+    held = sum(len(group["params"]) for group in groups)
+    assert held == len(list(parts.method.parameters()))

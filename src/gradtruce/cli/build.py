@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from gradtruce.data.report_clusters import Embedding
 
 Features = Literal["text", "chexbert"]
+Space = Literal["tfidf", "contrastive"]
 
 build = typer.Typer(
     no_args_is_help=True,
@@ -114,6 +115,83 @@ def prototypes(
     source = f"k-means by label over features of {eyes} and TF-IDF, mirrored: {mirrored}"
     write_prototypes(output, rows, opened, seed=seed, source=source)
     print(f"done: {output}: {config.prototypes} prototypes for each observation")
+
+
+@build.command()
+def retrieval(
+    data: PreparedSet,
+    output: Output,
+    features: Annotated[
+        Space | None,
+        typer.Option(help="TF-IDF and regression to it (default), or a small model trained here."),
+    ] = None,
+    width: Annotated[
+        int | None, typer.Option(min=1, help="Numbers of a report, as the method takes them: 512.")
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="Method preset whose backbone looks: r2gen-tiny.")
+    ] = None,
+    size: Annotated[
+        int | None, typer.Option(min=32, help="Height and width of the images: 224.")
+    ] = None,
+    backbone_weights: Annotated[
+        Path | None, typer.Option(help="ImageNet weights by torchvision's names; else random.")
+    ] = None,
+    backbone_of: Annotated[
+        Path | None, typer.Option(help="Saved method whose backbone looks at the images instead.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Of the contrastive model: 10.")] = None,
+    folds: Annotated[
+        int | None, typer.Option(min=2, help="Parts of the training set: 5, contrastive 2.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of all that is drawn: 0.")] = None,
+    text_features: Annotated[
+        Path | None, typer.Option(help="Your features of the training reports, instead.")
+    ] = None,
+    image_features: Annotated[
+        Path | None, typer.Option(help="Your features of the images of all studies.")
+    ] = None,
+) -> None:
+    """Make a bank of the training reports, for PromptMRG; give the file as data.retrieval."""
+    from gradtruce.cli.bar import Bars, Pace, quieten_transformers
+    from gradtruce.data.prepared import PreparedDataset
+    from gradtruce.training.retrieval.build import Choices, build_bank, build_supplied
+    from gradtruce.training.retrieval.made import split_shares
+
+    require_new(output)
+    quieten_transformers()
+    opened = PreparedDataset.open(data)
+    given = {
+        "features": features,
+        "width": width,
+        "preset": preset,
+        "size": size,
+        "backbone_weights": backbone_weights,
+        "backbone_of": backbone_of,
+        "epochs": epochs,
+        "folds": folds,
+        "seed": seed,
+    }
+    chosen = {name: value for name, value in given.items() if value is not None}
+    if text_features is not None or image_features is not None:
+        if text_features is None or image_features is None or chosen:
+            raise ValueError(
+                "--text-features and --image-features go together, and without the options that "
+                "say how to compute features"
+            )
+        made = build_supplied(opened, text_features, image_features)
+    else:
+        with Bars() as bars:
+            choices = Choices(**chosen)  # type: ignore[arg-type]  # options by their names
+            made = build_bank(opened, choices, Pace(bars, output.name).tell)
+    made.write(output)
+    for split in ("train", "val"):
+        for count, share in split_shares(made, opened, split).items():
+            print(
+                f"{split}: of {count} retrieved reports {share['retrieved']:.1%} have a finding of "
+                f"the study, {share['random']:.1%} by chance"
+            )
+    print(f"done: {output}: {len(made.bank):,} training reports, {made.bank.width} numbers each")
 
 
 def require_new(output: Path) -> None:

@@ -40,6 +40,8 @@ CATALOGUE: Final[dict[str, dict[str, str]]] = {
         "wcl": "WCL: R2Gen with a contrast of images and reports, weighted by clusters",
         "camanet": "CAMANet: words look where the class activation maps of findings are",
         "xpronet": "XProNet: prototypes that the labels of a study choose, predicted or oracle",
+        "promptmrg": "PromptMRG: predicted states of findings prompt a decoder like BERT",
+        "ddatr": "DDaTR: what differs from the prior study, stage by stage, and its report",
     },
     "data sets": {
         "phantom": "Synthetic chest radiograph studies of which everything is known",

@@ -27,6 +27,8 @@ class Batch:
         prior_input_ids: Report of the prior as tokens; all pad where there is no prior.
         prior_labels: Labels of the prior; NaN where there is no prior.
         clusters: Cluster of each report, -1 where it has none; `None` where no file gives them.
+        retrieved: Text features of the training reports nearest to each study, nearest first;
+            `None` where no bank was given.
 
     >>> batch = Batch(("a", "b"), ("Clear.", "Edema."), torch.zeros(2, 1, 3, 4, 4),
     ...               torch.ones(2, 1, dtype=torch.bool), torch.tensor([[1, 2], [1, 3]]),
@@ -41,11 +43,12 @@ class Batch:
     view_mask: Bool[Tensor, "batch views"]
     input_ids: Int[Tensor, "batch tokens"]
     labels: Float[Tensor, "batch observations"]
-    prior_pixel_values: Float[Tensor, "batch views 3 height width"] | None = None
-    prior_mask: Bool[Tensor, "batch views"] | None = None
+    prior_pixel_values: Float[Tensor, "batch prior_views 3 height width"] | None = None
+    prior_mask: Bool[Tensor, "batch prior_views"] | None = None
     prior_input_ids: Int[Tensor, "batch prior_tokens"] | None = None
     prior_labels: Float[Tensor, "batch observations"] | None = None
     clusters: Int[Tensor, " batch"] | None = None
+    retrieved: Float[Tensor, "batch neighbours features"] | None = None
 
     @property
     def has_priors(self) -> bool:

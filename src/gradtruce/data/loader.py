@@ -5,6 +5,7 @@ from itertools import islice
 from typing import Any, final
 
 import torch
+from jaxtyping import Float
 from transformers import PreTrainedTokenizerFast
 
 from gradtruce.data.augmentation import Augmentation
@@ -20,6 +21,7 @@ from gradtruce.data.loading.reader import (
 from gradtruce.data.loading.tokens import TokenRows
 from gradtruce.data.loading.workers import Workers
 from gradtruce.data.prepared import PreparedSplit
+from gradtruce.data.retrieval.neighbours import Neighbours
 from gradtruce.data.text import CleaningMode, clean
 from gradtruce.data.transforms import ImageProcessor, normalise_present
 
@@ -50,6 +52,7 @@ class Loader:
         seed: Of order and augmentation.
         max_views: Places for views; a study's first frontal and first lateral view come first.
         clusters: Cluster of a report by study id, for `Batch.clusters`; -1 where it has none.
+        neighbours: Nearest training reports of every study of the split, for `Batch.retrieved`.
         limit: Takes only the first so many studies of the split.
         cache_bytes: Resized views that are kept in memory, in bytes, shared out among the workers;
             the rest is decoded anew.
@@ -101,6 +104,7 @@ class Loader:
         seed: int = 0,
         max_views: int = 2,
         clusters: Mapping[str, int] | None = None,
+        neighbours: Neighbours | None = None,
         limit: int | None = None,
         cache_bytes: int = CACHE_BYTES,
         with_priors: bool = False,
@@ -123,6 +127,7 @@ class Loader:
         self._clusters: torch.Tensor | None = None
         if clusters is not None:
             self._clusters = torch.tensor([clusters.get(study, -1) for study in split.ids])
+        self._neighbours = neighbours
         self._device = device
         try:
             self._order = Order(
@@ -156,6 +161,16 @@ class Loader:
         )
         self._epoch = self._first = 0
         self._place = (0, 0)
+
+    @property
+    def labels(self) -> Float[torch.Tensor, "studies observations"]:
+        """Return the labels of all its studies: 1, 0, -1 or NaN."""
+        return self._labels[: self.studies]
+
+    @property
+    def retrieved_width(self) -> int | None:
+        """Return how many numbers a retrieved report has in `Batch.retrieved`; `None` for none."""
+        return None if self._neighbours is None else self._neighbours.bank.width
 
     def set_epoch(self, epoch: int, first_batch: int = 0) -> None:
         """Choose the epoch, from 0, whose order and augmentation the next iteration has.
@@ -261,6 +276,7 @@ class Loader:
             input_ids=self._tokens.padded(rows),
             labels=self._labels[rows],
             clusters=None if self._clusters is None else self._clusters[rows],
+            retrieved=None if self._neighbours is None else self._neighbours.features(rows),
             **self._prior(rows, grey),
         )
         if self._device is not None:

@@ -7,7 +7,7 @@ to the losses: compilation, DDP, FSDP2, checkpointing and trainers all hook it.
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import ClassVar, Literal, get_args
 
 import torch
@@ -70,10 +70,13 @@ class Decoding:
         length_penalty: Exponent of the length by which a beam's log-probability is divided.
         max_tokens: Most tokens generated, end token included.
         search: "transformers", or "published", the beam search of R2Gen's code and those built on
-            it, which knows no length penalty.
+            it, which knows no length penalty and no smallest length.
+        min_tokens: Fewest tokens before the end token; what a method is told before the first word
+            does not count.
 
     Raises:
-        ValueError: If the search is unknown, or is asked for a length penalty that it has not.
+        ValueError: If the search is unknown, or is asked for what it has not, or no length is
+            allowed.
 
     >>> Decoding(search="published", length_penalty=1.0)
     Traceback (most recent call last):
@@ -84,6 +87,7 @@ class Decoding:
     length_penalty: float = 0.0
     max_tokens: int = 60
     search: Search = "transformers"
+    min_tokens: int = 0
 
     def __post_init__(self) -> None:
         """Check what goes together."""
@@ -93,6 +97,15 @@ class Decoding:
             raise ValueError(
                 f"the published search has no length penalty, got {self.length_penalty}; "
                 "set it to 0"
+            )
+        if self.search == "published" and self.min_tokens:
+            raise ValueError(
+                f"the published search has no smallest length, got {self.min_tokens}; set it to 0"
+            )
+        if not 0 <= self.min_tokens < self.max_tokens:
+            raise ValueError(
+                "min_tokens must be at least 0 and below max_tokens, got "
+                f"{self.min_tokens} and {self.max_tokens}"
             )
 
 
@@ -109,6 +122,22 @@ class Generated:
     texts: tuple[str, ...]
     ids: Int[Tensor, "batch tokens"]
     findings: Float[Tensor, "batch observations"] | None
+
+
+@dataclass(frozen=True, eq=False)
+class Validation:
+    """What a validation found; a method learns its priors from it.
+
+    Attributes:
+        scores: By flat name; `None` where one can't be computed.
+        findings: Predicted probability of each of the 14 observations, where the method has such a
+            head.
+        labels: 1, 0, -1 or NaN, in the same order of studies.
+    """
+
+    scores: Mapping[str, float | None]
+    findings: Float[Tensor, "studies observations"] | None
+    labels: Float[Tensor, "studies observations"]
 
 
 class ReportMethod(ABC):
@@ -130,6 +159,11 @@ class ReportMethod(ABC):
         labels: Float[Tensor, "batch observations"] | None = None,
         clusters: Int[Tensor, " batch"] | None = None,
         normalizers: Mapping[str, Tensor] | None = None,
+        retrieved: Float[Tensor, "batch neighbours features"] | None = None,
+        prior_pixel_values: Float[Tensor, "batch prior_views 3 height width"] | None = None,
+        prior_mask: Bool[Tensor, "batch prior_views"] | None = None,
+        prior_input_ids: Int[Tensor, "batch prior_tokens"] | None = None,
+        prior_labels: Float[Tensor, "batch observations"] | None = None,
     ) -> ReportOutput:
         """Return the losses of all tasks that have targets.
 
@@ -142,6 +176,12 @@ class ReportMethod(ABC):
             normalizers: For every task whose loss is a mean, the count it is divided by: the global
                 count over all micro-batches and ranks, divided by the number of ranks. `None` takes
                 the local count, right for one rank and one micro-batch only.
+            retrieved: Text features of the nearest training reports.
+            prior_pixel_values: Images of each study's prior study; a method that knows no priors
+                takes no notice of these four.
+            prior_mask: False where the prior, or a view of it, is absent.
+            prior_input_ids: Report of the prior; all pad where there is no prior.
+            prior_labels: As `labels`; NaN where there is no prior.
         """
 
     @abstractmethod
@@ -183,19 +223,26 @@ class ReportMethod(ABC):
         """
 
     @abstractmethod
-    def on_epoch_end(self, validation: Mapping[str, float]) -> None:
-        """Update priors and schedules, once after each epoch."""
+    def on_epoch_end(self, validation: Validation) -> None:
+        """Update priors and schedules, once after each epoch.
+
+        Args:
+            validation: The last one there was.
+        """
+
+    @abstractmethod
+    def before_training(self, labels: Float[Tensor, "studies observations"]) -> None:
+        """Take what must be known of the training studies, once before the first step.
+
+        Args:
+            labels: Of all training studies: 1, 0, -1 or NaN.
+        """
 
 
 def model_inputs(batch: Batch) -> dict[str, torch.Tensor]:
     """Return the keyword arguments of `forward` that a batch holds."""
-    inputs = {
-        "pixel_values": batch.pixel_values,
-        "view_mask": batch.view_mask,
-        "input_ids": batch.input_ids,
-        "labels": batch.labels,
-    }
-    return inputs if batch.clusters is None else inputs | {"clusters": batch.clusters}
+    held = {field.name: getattr(batch, field.name) for field in fields(batch)}
+    return {name: value for name, value in held.items() if isinstance(value, Tensor)}
 
 
 def waiting_tasks(tasks: Collection[TaskSpec], epoch: int) -> frozenset[str]:

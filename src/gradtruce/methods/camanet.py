@@ -23,12 +23,13 @@ from gradtruce.methods.blocks.attention_consistency import AttentionObjective, M
 from gradtruce.methods.blocks.backbone import BackboneName
 from gradtruce.methods.blocks.cache import ReportCache
 from gradtruce.methods.blocks.cam import class_activation, discriminative_map
-from gradtruce.methods.blocks.decoder import Written
+from gradtruce.methods.blocks.decoder import ReportDecoder, Written
 from gradtruce.methods.blocks.encoder_decoder import EncoderDecoderMethod
 from gradtruce.methods.blocks.findings import FindingsHead
+from gradtruce.methods.blocks.inputs import Inputs
 from gradtruce.methods.blocks.norms import Norm
 from gradtruce.methods.blocks.objectives import FindingsObjective, ReportObjective
-from gradtruce.methods.blocks.visual import VisualTokens, pool
+from gradtruce.methods.blocks.visual import VisualEncoder, VisualTokens, pool
 
 
 @final
@@ -86,6 +87,8 @@ class CAMANet(EncoderDecoderMethod):  # type: ignore[no-untyped-call]  # of tran
     method_name = "camanet"
     config_class = CAMANetConfig
     config: CAMANetConfig
+    visual: VisualEncoder
+    decoder: ReportDecoder
 
     def __init__(self, config: CAMANetConfig) -> None:
         super().__init__(config)
@@ -98,20 +101,15 @@ class CAMANet(EncoderDecoderMethod):  # type: ignore[no-untyped-call]  # of tran
         self.decoder = build_decoder(config, memory_slots=config.memory_slots)
         self.complete(*_objectives(config))
 
-    def encode(
-        self,
-        pixel_values: Float[Tensor, "batch views 3 height width"],
-        view_mask: Bool[Tensor, "batch views"],
-        labels: Float[Tensor, "batch observations"] | None = None,
-    ) -> MappedTokens:
-        """Return the encoded views, the foreground among them; labels are not looked at.
+    def encode(self, inputs: Inputs) -> MappedTokens:
+        """Return the encoded views, the foreground among them.
 
         The map of what the class head believes picks the foreground out of the features. As a token
         it takes part in the encoder; the decoder does not see it.
         """
-        seen = self.visual.look(pixel_values, view_mask)
+        seen = self.visual.look(inputs.pixel_values, inputs.view_mask)
         present, patches = seen.token_mask, seen.features.flatten(1, 2)
-        pooled = pool(seen.features, view_mask)
+        pooled = pool(seen.features, seen.view_mask)
         head = cast(FindingsHead, self.visual.findings)
         findings, told = head(pooled[:, : patches.shape[2]])
         cam = class_activation(patches, head.scores.weight)

@@ -6,7 +6,7 @@ masked; pooling adapts to the image size; pad, bos and eos are three tokens, not
 
 from typing import ClassVar, final, no_type_check
 
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Int
 from torch import Tensor
 
 from gradtruce.methods.blocks.architecture import (
@@ -17,9 +17,10 @@ from gradtruce.methods.blocks.architecture import (
     report_and_findings,
 )
 from gradtruce.methods.blocks.cache import ReportCache
-from gradtruce.methods.blocks.decoder import Written
+from gradtruce.methods.blocks.decoder import ReportDecoder, Written
 from gradtruce.methods.blocks.encoder_decoder import EncoderDecoderMethod
-from gradtruce.methods.blocks.visual import VisualTokens
+from gradtruce.methods.blocks.inputs import Inputs
+from gradtruce.methods.blocks.visual import VisualEncoder, VisualTokens
 
 
 @final
@@ -65,6 +66,8 @@ class R2Gen(EncoderDecoderMethod):  # type: ignore[no-untyped-call]  # of transf
     method_name = "r2gen"
     config_class = R2GenConfig
     config: R2GenConfig
+    visual: VisualEncoder
+    decoder: ReportDecoder
 
     def __init__(self, config: R2GenConfig) -> None:
         super().__init__(config)
@@ -80,14 +83,9 @@ class R2Gen(EncoderDecoderMethod):  # type: ignore[no-untyped-call]  # of transf
         )
         self.complete(report, *findings)
 
-    def encode(
-        self,
-        pixel_values: Float[Tensor, "batch views 3 height width"],
-        view_mask: Bool[Tensor, "batch views"],
-        labels: Float[Tensor, "batch observations"] | None = None,
-    ) -> VisualTokens:
-        """Return the encoded views; labels are not looked at."""
-        visual: VisualTokens = self.visual(pixel_values, view_mask)
+    def encode(self, inputs: Inputs) -> VisualTokens:
+        """Return the encoded views."""
+        visual: VisualTokens = self.visual(inputs.pixel_values, inputs.view_mask)
         return visual
 
     def decode(

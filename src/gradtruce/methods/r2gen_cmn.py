@@ -6,7 +6,7 @@ masked and hold no positions; pad, bos and eos are three tokens, not one.
 
 from typing import ClassVar, final, no_type_check
 
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Int
 from torch import Tensor
 
 from gradtruce.methods.blocks.architecture import (
@@ -17,11 +17,12 @@ from gradtruce.methods.blocks.architecture import (
     report_and_findings,
 )
 from gradtruce.methods.blocks.cache import ReportCache
-from gradtruce.methods.blocks.decoder import Written
+from gradtruce.methods.blocks.decoder import ReportDecoder, Written
 from gradtruce.methods.blocks.encoder_decoder import EncoderDecoderMethod
+from gradtruce.methods.blocks.inputs import Inputs
 from gradtruce.methods.blocks.positions import VisualPositions
 from gradtruce.methods.blocks.shared_memory import SharedMemory
-from gradtruce.methods.blocks.visual import VisualTokens
+from gradtruce.methods.blocks.visual import VisualEncoder, VisualTokens
 
 
 @final
@@ -68,6 +69,8 @@ class R2GenCMN(EncoderDecoderMethod):  # type: ignore[no-untyped-call]  # of tra
     method_name = "r2gen_cmn"
     config_class = R2GenCMNConfig
     config: R2GenCMNConfig
+    visual: VisualEncoder
+    decoder: ReportDecoder
 
     def __init__(self, config: R2GenCMNConfig) -> None:
         super().__init__(config)
@@ -87,14 +90,9 @@ class R2GenCMN(EncoderDecoderMethod):  # type: ignore[no-untyped-call]  # of tra
         self.decoder = build_decoder(config)
         self.complete(report, *findings)
 
-    def encode(
-        self,
-        pixel_values: Float[Tensor, "batch views 3 height width"],
-        view_mask: Bool[Tensor, "batch views"],
-        labels: Float[Tensor, "batch observations"] | None = None,
-    ) -> VisualTokens:
+    def encode(self, inputs: Inputs) -> VisualTokens:
         """Return the encoded views, their projected tokens enriched from the memory."""
-        visual: VisualTokens = self.visual(pixel_values, view_mask, self.memory)
+        visual: VisualTokens = self.visual(inputs.pixel_values, inputs.view_mask, self.memory)
         return visual
 
     def decode(

@@ -12,6 +12,8 @@ from transformers import PreTrainedConfig, PreTrainedTokenizerFast
 
 from gradtruce.methods.blocks.pretrained import PretrainedMethod
 from gradtruce.methods.camanet import CAMANet
+from gradtruce.methods.ddatr import DDaTR
+from gradtruce.methods.promptmrg import PromptMRG
 from gradtruce.methods.r2gen import R2Gen
 from gradtruce.methods.r2gen_cmn import R2GenCMN
 from gradtruce.methods.wcl import WCL
@@ -22,7 +24,7 @@ Method = PretrainedMethod
 """Any registered method."""
 
 METHODS: dict[str, type[Method]] = {
-    kind.method_name: kind for kind in (R2Gen, R2GenCMN, WCL, CAMANet, XProNet)
+    kind.method_name: kind for kind in (R2Gen, R2GenCMN, WCL, CAMANet, XProNet, PromptMRG, DDaTR)
 }
 CONFIGS: dict[str, type[PreTrainedConfig]] = {
     name: cast(type[PreTrainedConfig], kind.config_class) for name, kind in METHODS.items()
@@ -41,7 +43,7 @@ def method_names() -> tuple[str, ...]:
     """Return the names of all methods.
 
     >>> method_names()
-    ('r2gen', 'r2gen_cmn', 'wcl', 'camanet', 'xpronet')
+    ('r2gen', 'r2gen_cmn', 'wcl', 'camanet', 'xpronet', 'promptmrg', 'ddatr')
     """
     return tuple(METHODS)
 

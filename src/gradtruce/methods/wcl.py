@@ -6,7 +6,7 @@ report is the mean over its words, not over what fills it up; the temperature gi
 
 from typing import ClassVar, final, no_type_check
 
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Int
 from torch import Tensor
 
 from gradtruce.methods.blocks.architecture import (
@@ -19,9 +19,10 @@ from gradtruce.methods.blocks.architecture import (
 )
 from gradtruce.methods.blocks.cache import ReportCache
 from gradtruce.methods.blocks.cluster_contrast import ClusterContrast
-from gradtruce.methods.blocks.decoder import Written
+from gradtruce.methods.blocks.decoder import ReportDecoder, Written
 from gradtruce.methods.blocks.encoder_decoder import EncoderDecoderMethod
-from gradtruce.methods.blocks.visual import VisualTokens
+from gradtruce.methods.blocks.inputs import Inputs
+from gradtruce.methods.blocks.visual import VisualEncoder, VisualTokens
 
 
 @final
@@ -78,6 +79,8 @@ class WCL(EncoderDecoderMethod):  # type: ignore[no-untyped-call]  # of transfor
     method_name = "wcl"
     config_class = WCLConfig
     config: WCLConfig
+    visual: VisualEncoder
+    decoder: ReportDecoder
 
     def __init__(self, config: WCLConfig) -> None:
         super().__init__(config)
@@ -93,14 +96,9 @@ class WCL(EncoderDecoderMethod):  # type: ignore[no-untyped-call]  # of transfor
         )
         self.complete(report, _contrast(config), *findings)
 
-    def encode(
-        self,
-        pixel_values: Float[Tensor, "batch views 3 height width"],
-        view_mask: Bool[Tensor, "batch views"],
-        labels: Float[Tensor, "batch observations"] | None = None,
-    ) -> VisualTokens:
-        """Return the encoded views; labels are not looked at."""
-        visual: VisualTokens = self.visual(pixel_values, view_mask)
+    def encode(self, inputs: Inputs) -> VisualTokens:
+        """Return the encoded views."""
+        visual: VisualTokens = self.visual(inputs.pixel_values, inputs.view_mask)
         return visual
 
     def decode(

@@ -21,9 +21,10 @@ from gradtruce.methods.blocks.architecture import (
     check_config,
 )
 from gradtruce.methods.blocks.cache import ReportCache
-from gradtruce.methods.blocks.decoder import Written
+from gradtruce.methods.blocks.decoder import ReportDecoder, Written
 from gradtruce.methods.blocks.encoder_decoder import EncoderDecoderMethod
 from gradtruce.methods.blocks.findings import FindingsHead
+from gradtruce.methods.blocks.inputs import Inputs
 from gradtruce.methods.blocks.label_contrast import LabelContrastObjective
 from gradtruce.methods.blocks.label_prediction import LabelPredictionObjective
 from gradtruce.methods.blocks.losses import UncertainPolicy
@@ -41,7 +42,7 @@ from gradtruce.methods.blocks.prototypes import (
     no_finding_column,
     selected_observations,
 )
-from gradtruce.methods.blocks.visual import ViewFeatures, VisualTokens, pool
+from gradtruce.methods.blocks.visual import ViewFeatures, VisualEncoder, VisualTokens, pool
 from gradtruce.methods.blocks.xavier import XavierLinear
 
 SelectingLabels = Literal["predicted", "oracle"]
@@ -141,6 +142,8 @@ class XProNet(EncoderDecoderMethod):  # type: ignore[no-untyped-call]  # of tran
     method_name = "xpronet"
     config_class = XProNetConfig
     config: XProNetConfig
+    visual: VisualEncoder
+    decoder: ReportDecoder
 
     def __init__(self, config: XProNetConfig) -> None:
         super().__init__(config)
@@ -181,18 +184,13 @@ class XProNet(EncoderDecoderMethod):  # type: ignore[no-untyped-call]  # of tran
         """Return that the labels of the reference choose prototypes, where they do."""
         return ORACLE if self.config.selecting_labels == "oracle" else ""
 
-    def encode(
-        self,
-        pixel_values: Float[Tensor, "batch views 3 height width"],
-        view_mask: Bool[Tensor, "batch views"],
-        labels: Float[Tensor, "batch observations"] | None = None,
-    ) -> PrototypeTokens:
+    def encode(self, inputs: Inputs) -> PrototypeTokens:
         """Return the encoded views, each projected token fused with its response."""
-        seen = self.visual.look(pixel_values, view_mask)
-        chosen = self.prototypes.choose(self._observations(seen, labels))
+        seen = self.visual.look(inputs.pixel_values, inputs.view_mask)
+        chosen = self.prototypes.choose(self._observations(seen, inputs.labels))
         fusing = Fusing(self.prototypes, chosen, self.visual_fusion)
         tokens = self.visual.encoder(self.visual.project(seen, fusing), seen.token_mask)
-        studies = len(view_mask)
+        studies = len(seen.view_mask)
         return PrototypeTokens(
             **self.visual.tell(seen, tokens),
             slot_keys=chosen.keys.expand(studies, -1, -1, -1),

@@ -1,7 +1,7 @@
 """From a configuration to the parts of a run: data, method, optimizer, engine."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, final
 
@@ -12,18 +12,23 @@ import gradtruce.balance  # noqa: F401 # registers the balancers
 from gradtruce.data.augmentation import Augmentation
 from gradtruce.data.cluster_file import ClusterFile
 from gradtruce.data.loader import Loader
-from gradtruce.data.prepared import PreparedDataset
+from gradtruce.data.prepared import PreparedDataset, PreparedSplit
+from gradtruce.data.retrieval.bank_file import RetrievalFile
+from gradtruce.data.retrieval.neighbours import Neighbours
 from gradtruce.data.text import clean
 from gradtruce.data.tokenizer import build_tokenizer
 from gradtruce.data.transforms import ImageProcessor
+from gradtruce.data.wordpiece import read_wordpiece, train_wordpiece
 from gradtruce.gradients import TaskGradients
 from gradtruce.gradients.balancer import Balancer
 from gradtruce.methods.registry import Method, build
 from gradtruce.methods.weights.backbone_file import load_backbone
+from gradtruce.methods.weights.bert_parts import load_bert
 from gradtruce.methods.weights.named_load import load_named
 from gradtruce.naming import suggestion
 from gradtruce.training.config import BalanceConfig, DataConfig, RunConfig, TrainingConfig
 from gradtruce.training.precision import gradient_scaler, require_precision
+from gradtruce.training.priors import require_prior_text
 
 _SOURCES: Final = {
     name: name.removesuffix("_phantom")
@@ -58,17 +63,17 @@ def load_data(config: RunConfig) -> DataParts:
     """Open the data set and build tokenizer, image processor and loaders.
 
     Raises:
-        FileNotFoundError: If there is no prepared set.
+        FileNotFoundError: If there is no prepared set, or no file that the configuration names.
         ValueError: If it is damaged, was prepared with too small images, has fewer studies than a
-            batch, or the file of clusters does not know its training studies.
+            batch, the vocabulary is none, or the file of clusters or of retrieval was not made from
+            it.
     """
     data, training = config.data, config.training
     dataset = PreparedDataset.open(data.path)
     _require_size(data, dataset)
-    reports = (clean(report, data.cleaning) for report in dataset.split("train").reports)
-    tokenizer = build_tokenizer(reports, data.min_frequency)
+    tokenizer = build_report_tokenizer(data, dataset.split("train").reports)
     processor = ImageProcessor(size=data.image_size)
-    clusters = _clusters(data, dataset)
+    clusters, bank = _clusters(data, dataset), _retrieval(data, dataset)
 
     def loader(split: str, **options: Any) -> Loader:  # keyword arguments of the loader
         return Loader(
@@ -80,6 +85,8 @@ def load_data(config: RunConfig) -> DataParts:
             cleaning=data.cleaning,
             max_views=data.views,
             clusters=clusters,
+            neighbours=_neighbours(data, bank, dataset.split(split)),
+            with_priors=data.priors,
             seed=training.seed,
             **options,
         )
@@ -96,6 +103,30 @@ def load_data(config: RunConfig) -> DataParts:
     return DataParts(dataset, tokenizer, processor, train, val, loader("test"))
 
 
+def build_report_tokenizer(data: DataConfig, reports: Iterable[str]) -> PreTrainedTokenizerFast:
+    """Return the tokenizer of a run.
+
+    Args:
+        data: Which tokenizer, and how text is cleaned before.
+        reports: Of the training split, as they were written.
+
+    Raises:
+        FileNotFoundError: If there is no such vocabulary.
+        ValueError: If the vocabulary is none, or the reports have too few words, or too many
+            letters for the size.
+
+    >>> data = DataConfig(path="set", tokenizer="wordpiece", vocabulary_size=60, min_frequency=1)
+    >>> build_report_tokenizer(data, ["Clear lungs."]).tokenize("clear lungs")
+    ['clear', 'lungs']
+    """
+    if data.vocabulary is not None:
+        return read_wordpiece(data.vocabulary)
+    texts = (clean(report, data.cleaning) for report in reports)
+    if data.tokenizer == "wordpiece":
+        return train_wordpiece(texts, data.vocabulary_size, data.min_frequency)
+    return build_tokenizer(texts, data.min_frequency)
+
+
 def _clusters(data: DataConfig, dataset: PreparedDataset) -> Mapping[str, int] | None:
     if data.clusters is None:
         return None
@@ -103,6 +134,22 @@ def _clusters(data: DataConfig, dataset: PreparedDataset) -> Mapping[str, int] |
     train = dataset.split("train")
     file.require(train.ids, train.reports)
     return file.clusters
+
+
+def _retrieval(data: DataConfig, dataset: PreparedDataset) -> RetrievalFile | None:
+    if data.retrieval is None:
+        return None
+    file = RetrievalFile.read(data.retrieval)
+    file.require(dataset)
+    return file
+
+
+def _neighbours(
+    data: DataConfig, file: RetrievalFile | None, split: PreparedSplit
+) -> Neighbours | None:
+    if file is None:
+        return None
+    return Neighbours.of(file, split.ids, data.neighbours, training_device())
 
 
 def _require_size(data: DataConfig, dataset: PreparedDataset) -> None:
@@ -121,7 +168,8 @@ def _require_size(data: DataConfig, dataset: PreparedDataset) -> None:
 def _augmentation(data: DataConfig) -> Augmentation | None:
     if data.augmentation == "none":
         return None
-    return Augmentation(flip=data.augmentation == "r2gen")
+    rotation = 5.0 if data.augmentation == "promptmrg" else 0.0
+    return Augmentation(flip=data.augmentation == "r2gen", rotation=rotation)
 
 
 @final
@@ -150,13 +198,18 @@ def build_training(config: RunConfig, data: DataParts) -> TrainingParts:
     """Return method, engine and optimizer, on the GPU where there is one.
 
     Raises:
-        ValueError: If the configuration names what is not there, a task needs clusters and no file
-            gives them, an epoch is too short for a step, or the device can't compute so.
+        ValueError: If the configuration names what is not there, the method needs clusters or
+            retrieved reports and no file gives them as it wants them, reports may be longer than
+            its decoder, a frozen encoder has no weights, an epoch is too short for a step, or the
+            device can't compute so.
     """
     precision, device = config.training.precision, training_device()
     require_precision(precision, device)
     method = on_device(build_method(config, data.tokenizer)).train()
     _require_clusters(config, method)
+    _require_retrieval(config, method, data.train.retrieved_width)
+    _require_places(config, method)
+    require_prior_text(config, method)
     steps_per_epoch = _steps_per_epoch(config.training, batches=len(data.train))
     scaler = gradient_scaler(precision, device)
     return TrainingParts(
@@ -176,6 +229,34 @@ def _require_clusters(config: RunConfig, method: Method) -> None:
             f"task {needing[0]!r} of {method.method_name!r} needs clusters of the training "
             f"reports; run: gradtruce build clusters {config.data.path} --output clusters.json, "
             "and give the file as data.clusters"
+        )
+
+
+def _require_retrieval(config: RunConfig, method: Method, found: int | None) -> None:
+    needed = method.retrieved_width
+    if needed is None or found == needed:
+        return
+    if found is None:
+        raise ValueError(
+            f"{method.method_name!r} needs reports retrieved for every study; run: gradtruce build "
+            f"retrieval {config.data.path} --output retrieval.safetensors, and give the file as "
+            "data.retrieval"
+        )
+    raise ValueError(
+        f"the retrieval bank must have features of {needed} numbers, as method.options."
+        f"text_features says, got {found}: set that to {found}, or build another bank (gradtruce "
+        "build retrieval)"
+    )
+
+
+def _require_places(config: RunConfig, method: Method) -> None:
+    data, decoding = config.data, config.training.decoding
+    asked = max(data.max_tokens, (decoding.max_tokens or 0) + 1)  # begin is not generated
+    if method.longest_report is not None and asked > method.longest_report:
+        raise ValueError(
+            f"reports may have {asked} tokens (data.max_tokens, training.decoding.max_tokens), "
+            f"but the decoder of {method.method_name!r} holds {method.longest_report} beside its "
+            "prompt: lower these, or raise method.options.positions"
         )
 
 
@@ -199,6 +280,8 @@ def build_method(config: RunConfig, tokenizer: PreTrainedTokenizerFast) -> Metho
     method = build(config.method.name, tokenizer, config.method.options)
     if config.method.backbone_weights is not None:
         load_backbone(method.backbone, config.method.backbone_weights)
+    if config.method.bert_weights is not None:
+        load_bert(method, config.method.bert_weights)
     for path in config.method.start_from:
         load_named(method, path)
     return method
@@ -273,12 +356,21 @@ def build_engine(
 
 
 def build_optimizer(config: TrainingConfig, method: Method) -> torch.optim.Optimizer:
-    """Return the optimizer, one parameter group a learning rate, named "backbone" and "rest"."""
+    """Return the optimizer, its parameter groups named by learning rate: "backbone" and "rest".
+
+    Where only matrices decay, each of the two is split in two groups.
+    """
     rates = config.learning_rate.model_dump()
-    groups: list[dict[str, Any]] = [  # a group holds parameters and numbers
-        {"params": parameters, "lr": rates[name], "peak": rates[name], "name": name}
-        for name, parameters in method.parameter_groups().items()
-    ]
+    groups: list[dict[str, Any]] = []  # a group holds parameters and numbers
+    for name, parameters in method.parameter_groups().items():
+        group = {"lr": rates[name], "peak": rates[name], "name": name}
+        if config.decayed == "all":
+            groups.append(group | {"params": parameters})
+            continue
+        matrices = [each for each in parameters if each.ndim > 1]
+        others = [each for each in parameters if each.ndim <= 1]
+        groups.append(group | {"params": matrices})
+        groups.append(group | {"params": others, "weight_decay": 0.0})
     options: dict[str, Any] = {  # keyword arguments of the optimizer
         "weight_decay": config.weight_decay,
         "betas": config.betas,

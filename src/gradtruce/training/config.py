@@ -33,10 +33,19 @@ class DataConfig(_Table):
         cleaning: How report text is cleaned: "clean", or as published codes do: "r2gen" (IU X-Ray),
             "r2gen_mimic" or "promptmrg".
         max_tokens: Most tokens of a report, begin and end included; longer ones are cut.
+        tokenizer: "words", what stands between blanks; or "wordpiece", the pieces of BERT.
+        vocabulary: File of the pieces of "wordpiece", such as the `vocab.txt` of bert-base-uncased;
+            where not given they are trained on the training reports.
+        vocabulary_size: Most pieces that are trained, special tokens included.
         clusters: File of report clusters, for the methods that need them; none where not given.
-        min_frequency: How often a word must occur in the training reports to be known.
-        augmentation: "none", "crop" (random crop), or "r2gen" (random crop and mirroring, which
-            exchanges left and right while the report keeps them).
+        retrieval: File of a retrieval bank, for the methods that need one; none where not given.
+        neighbours: How many training reports are retrieved for a study.
+        priors: Whether each study comes with its prior one, for the methods that compare the two.
+        min_frequency: How often a word must occur in the training reports to be known, or two
+            neighbouring pieces to become one.
+        augmentation: "none", "crop" (random crop), "promptmrg" (and a rotation by up to 5 degrees),
+            or "r2gen" (random crop and mirroring, which exchanges left and right while the report
+            keeps them).
         bucket_by_length: Whether a batch holds reports of like length, which saves padding.
         workers: Processes that decode images; 0 decodes in the training process. They change
             nothing that a run sees.
@@ -51,10 +60,25 @@ class DataConfig(_Table):
     cleaning: CleaningMode = "clean"
     max_tokens: Annotated[int, Field(gt=2)] = 60
     min_frequency: Positive = 3
+    tokenizer: Literal["words", "wordpiece"] = "words"
+    vocabulary: str | None = None
+    vocabulary_size: Positive = 4096
     clusters: str | None = None
-    augmentation: Literal["none", "crop", "r2gen"] = "none"
+    retrieval: str | None = None
+    neighbours: Positive = 21
+    priors: bool = False
+    augmentation: Literal["none", "crop", "promptmrg", "r2gen"] = "none"
     bucket_by_length: bool = False
     workers: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _check_vocabulary(self) -> "DataConfig":
+        if self.vocabulary is not None and self.tokenizer != "wordpiece":
+            raise ValueError(
+                "a vocabulary is of pieces, which the tokenizer 'words' has not; "
+                "set tokenizer to 'wordpiece', or leave vocabulary out"
+            )
+        return self
 
 
 class MethodConfig(_Table):
@@ -64,7 +88,10 @@ class MethodConfig(_Table):
         name: Name of the method.
         options: Fields of its configuration, such as `layers`.
         preset: Name of a method preset, such as "r2gen-tiny"; options given beside it win.
-        backbone_weights: File of ImageNet weights for the backbone, by torchvision's names.
+        backbone_weights: File of ImageNet weights for the backbone, by torchvision's names; for
+            "swin" a file or folder in the layout of `transformers`.
+        bert_weights: Folder or file of BERT weights in the layout of `transformers`, for the parts
+            that start from BERT.
         start_from: Folders of saved methods or files of tensors whose weights, where the name is
             the same, replace the random ones; the last one wins.
 
@@ -76,6 +103,7 @@ class MethodConfig(_Table):
     options: Options = {}
     preset: str | None = None
     backbone_weights: str | None = None
+    bert_weights: str | None = None
     start_from: tuple[str, ...] = ()
 
     @model_validator(mode="before")
@@ -133,9 +161,12 @@ class ScheduleConfig(_Table):
     """How the learning rates change over the run.
 
     Attributes:
-        name: "constant", "cosine" (to `final`), or "step" (times `factor` every `every` epochs).
-        warm_up: Optimizer steps in which the rate rises linearly from 0.
-        final: Last rate of "cosine" as a share of the peak.
+        name: "constant", "cosine" (to `final`), "cosine_epochs" (the same, but constant within an
+            epoch: the first has the peak, epoch e of E has what a cosine has at e / E), or "step"
+            (times `factor` every `every` epochs).
+        warm_up: Optimizer steps in which the rate rises linearly from 0; those of "cosine_epochs"
+            end with the first epoch.
+        final: Last rate of a cosine as a share of the peak.
         every: Epochs between two changes of "step".
         factor: What "step" multiplies with.
 
@@ -143,7 +174,7 @@ class ScheduleConfig(_Table):
     0
     """
 
-    name: Literal["constant", "cosine", "step"] = "cosine"
+    name: Literal["constant", "cosine", "cosine_epochs", "step"] = "cosine"
     warm_up: NotNegative = 0
     final: Annotated[float, Field(ge=0, le=1)] = 0.0
     every: Positive = 1
@@ -172,6 +203,7 @@ class DecodingConfig(_Table):
         beams: Beam width; 1 is greedy.
         length_penalty: Exponent of the length that divides a beam's log-probability.
         max_tokens: Most tokens generated; as `data.max_tokens` where not given.
+        min_tokens: Fewest tokens before the end.
         search: Beam search of "transformers", or "published": that of R2Gen's code.
 
     >>> DecodingConfig().beams
@@ -181,12 +213,15 @@ class DecodingConfig(_Table):
     beams: Positive = 3
     length_penalty: float = 0.0
     max_tokens: Annotated[int, Field(gt=1)] | None = None
+    min_tokens: NotNegative = 0
     search: Literal["transformers", "published"] = "transformers"
 
     @model_validator(mode="after")
     def _check_penalty(self) -> "DecodingConfig":
         if self.search == "published" and self.length_penalty:
             raise ValueError("the published search has no length penalty; set length_penalty to 0")
+        if self.search == "published" and self.min_tokens:
+            raise ValueError("the published search has no smallest length; set min_tokens to 0")
         return self
 
 
@@ -222,6 +257,7 @@ class TrainingConfig(_Table):
         optimizer: "adamw", or "adam_amsgrad" (Adam with L2 penalty, as R2Gen has it).
         learning_rate: Peak rates of backbone and rest.
         weight_decay: Decoupled for "adamw", an L2 penalty for "adam_amsgrad".
+        decayed: "all" parameters, or "matrices": no biases and no scales of normalisation.
         betas: Decay of the means of gradients and of their squares, of both optimizers.
         epsilon: Added to the root of the mean square, of both optimizers.
         schedule: How the rates change.
@@ -245,6 +281,7 @@ class TrainingConfig(_Table):
     optimizer: Literal["adamw", "adam_amsgrad"] = "adamw"
     learning_rate: LearningRateConfig = LearningRateConfig()
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    decayed: Literal["all", "matrices"] = "all"
     betas: tuple[Share, Share] = (0.9, 0.999)
     epsilon: Annotated[float, Field(gt=0)] = 1e-8
     schedule: ScheduleConfig = ScheduleConfig()

@@ -20,12 +20,21 @@ def rate_factor(
     >>> [rate_factor(cosine, step=step, total_steps=4, steps_per_epoch=2) for step in (0, 2)]
     [1.0, 0.5]
     """
-    if step < schedule.warm_up:
+    epoch = step // steps_per_epoch
+    by_epoch = schedule.name == "cosine_epochs"
+    if step < schedule.warm_up and not (by_epoch and epoch):
         return (step + 1) / (schedule.warm_up + 1)
+    if by_epoch:
+        epochs = math.ceil(total_steps / steps_per_epoch)
+        return _cosine((epoch + 1) / epochs, schedule.final) if epoch else 1.0
     if schedule.name == "cosine":
         share = (step - schedule.warm_up) / max(1, total_steps - schedule.warm_up)
-        return schedule.final + (1 - schedule.final) * (1 + math.cos(math.pi * min(1.0, share))) / 2
+        return _cosine(min(1.0, share), schedule.final)
     if schedule.name == "step":
-        epoch = step // steps_per_epoch
         return float(schedule.factor ** (epoch // schedule.every))
     return 1.0
+
+
+def _cosine(share: float, final: float) -> float:
+    """Return half a cosine from 1 to `final` after a share of its way."""
+    return final + (1 - final) * (1 + math.cos(math.pi * share)) / 2

@@ -7,7 +7,7 @@ from typing import Any, final
 
 from gradtruce.data.batch import Batch
 from gradtruce.evaluation.labelers.base import Labeler
-from gradtruce.methods.base import waiting_tasks
+from gradtruce.methods.base import Validation, waiting_tasks
 from gradtruce.methods.registry import load
 from gradtruce.training.assembly import (
     DataParts,
@@ -67,7 +67,7 @@ class Trainer:
         require_score(config.training.select, data, labeler, self._method.tasks)
         self._stepper = Stepper(self._parts, config.training)
         self._selection = Selection(config.training.select)
-        self._validation: dict[str, float | None] = {}
+        self._validation: Validation | None = None
         self.step, self.best_step = 0, 0
 
     def run(self, log: RunLog) -> None:
@@ -78,6 +78,8 @@ class Trainer:
             ValueError: If a task was never active.
         """
         watch = Stopwatch(self.step, self.total_steps)
+        if self.step == 0:
+            self._method.before_training(self._data.train.labels)
         if self.step == 0 and (note := coupling_note(self._config.training, self._method.tasks)):
             log.write("note", step=0, text=note)
         while self.step < self.total_steps:
@@ -128,9 +130,8 @@ class Trainer:
             self._require_seen(epoch)
         if is_due:
             self._validate(epoch, log)
-        if ends_epoch:
-            known = {name: score for name, score in self._validation.items() if score is not None}
-            self._method.on_epoch_end(known)
+        if ends_epoch and self._validation is not None:
+            self._method.on_epoch_end(self._validation)
         if is_due:
             self._save("last", self._state())
 
@@ -149,10 +150,10 @@ class Trainer:
                 )
 
     def _validate(self, epoch: int, log: RunLog) -> None:
-        scores = validate(self._method, self._data, self._config, self._labeler)
+        self._validation = validate(self._method, self._data, self._config, self._labeler)
+        scores = self._validation.scores
         is_best = self._selection.improves(scores)
         log.write("validation", step=self.step, epoch=epoch, scores=scores, best=is_best)
-        self._validation = scores
         if is_best:
             self.best_step = self.step
             self._save("best")
@@ -167,7 +168,7 @@ class Trainer:
             "step": self.step,
             "best_step": self.best_step,
             "best": self._selection.best,
-            "validation": self._validation,
+            "validation": None if self._validation is None else vars(self._validation),
             "seen": sorted(self._stepper.seen),
             "optimizer": self._parts.optimizer.state_dict(),
             "gradients": self._gradients.state_dict(),
@@ -192,7 +193,8 @@ class Trainer:
             self._parts.scaler.load_state_dict(state["scaler"])
         self.step, self.best_step = state["step"], state["best_step"]
         self._selection = Selection(self._config.training.select, state["best"])
-        self._validation = state["validation"]
+        kept = state["validation"]
+        self._validation = None if kept is None else Validation(**kept)
         self._stepper.seen = set(state["seen"])
         self._stepper.skipped = state.get("skipped", 0)  # older checkpoints
         cut_log(self._folder / "log.jsonl", self.step)

@@ -1,15 +1,17 @@
 """Scores of a run on its validation studies."""
 
+import math
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 
 from gradtruce.data.observations import OBSERVATIONS
 from gradtruce.evaluation.evaluate import evaluate
 from gradtruce.evaluation.families.standard import standard_families
 from gradtruce.evaluation.labelers.base import Labeler
 from gradtruce.evaluation.predictions import Prediction
-from gradtruce.methods.base import Decoding, TaskSpec
+from gradtruce.methods.base import Decoding, TaskSpec, Validation
 from gradtruce.methods.registry import Method
 from gradtruce.naming import suggestion
 from gradtruce.training.assembly import DataParts
@@ -20,10 +22,8 @@ from gradtruce.training.select import LOSSES
 _FINE = ("per_class", "uncertain_positive", "both_empty", "auc.")
 
 
-def validate(
-    method: Method, data: DataParts, config: RunConfig, labeler: Labeler
-) -> dict[str, float | None]:
-    """Return the scores of generated validation reports and the losses, by flat name.
+def validate(method: Method, data: DataParts, config: RunConfig, labeler: Labeler) -> Validation:
+    """Return the scores of generated validation reports and the losses, and the findings.
 
     Reports are generated, not teacher-forced. Scores of single observations are left out of the
     log, unless `training.select` asks for one.
@@ -38,11 +38,23 @@ def validate(
         LOSSES + task: loss for task, loss in mean_losses(method, data.val, precision).items()
     }
     every = {name: score.value for name, score in metrics.flat().items()} | losses
-    return {
+    scores = {
         name: value
         for name, value in every.items()
         if name == training.select or not any(part in name for part in _FINE)
     }
+    return Validation(scores, *_findings_and_labels(predictions))
+
+
+def _findings_and_labels(predictions: Sequence[Prediction]) -> tuple[Tensor | None, Tensor]:
+    """Return predicted probabilities, where there are any, and known labels, study by study."""
+    known = [each.labels or {} for each in predictions]
+    labels = [[float(row.get(name, math.nan)) for name in OBSERVATIONS] for row in known]
+    found = [each.findings for each in predictions]
+    if any(row is None for row in found):
+        return None, torch.tensor(labels)
+    rows = [[row[name] for name in OBSERVATIONS] for row in found if row is not None]
+    return torch.tensor(rows), torch.tensor(labels)
 
 
 def decoding_of(config: RunConfig, *, beams: int | None = None) -> Decoding:
@@ -50,7 +62,7 @@ def decoding_of(config: RunConfig, *, beams: int | None = None) -> Decoding:
 
     >>> config = RunConfig(data={"path": "x", "max_tokens": 40})
     >>> decoding_of(config, beams=1)
-    Decoding(beams=1, length_penalty=0.0, max_tokens=40, search='transformers')
+    Decoding(beams=1, length_penalty=0.0, max_tokens=40, search='transformers', min_tokens=0)
     """
     decoding = config.training.decoding
     return Decoding(
@@ -58,6 +70,7 @@ def decoding_of(config: RunConfig, *, beams: int | None = None) -> Decoding:
         length_penalty=decoding.length_penalty,
         max_tokens=decoding.max_tokens or config.data.max_tokens,
         search=decoding.search,
+        min_tokens=decoding.min_tokens,
     )
 
 

@@ -34,15 +34,22 @@ WITHOUT_HEAD = {
 }
 """Options that take the findings head off the methods that have one and need not."""
 
+RETRIEVING = {"promptmrg"}
+"""Methods that read similar training reports, which a reader of images has not: not shown yet."""
+
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
-    **{variant: (method_of(variant), options) for variant, options in VARIANTS.items()},
+    **{
+        variant: (method_of(variant), options)
+        for variant, options in VARIANTS.items()
+        if method_of(variant) not in RETRIEVING
+    },
     **{f"{name}, no head": (name, options) for name, options in WITHOUT_HEAD.items()},
     "xpronet, oracle and head": ("xpronet", {"selecting_labels": "oracle"}),
 }
 
 
 def test_every_method_is_among_the_cases() -> None:
-    assert {name for name, _ in CASES.values()} == set(method_names())
+    assert {name for name, _ in CASES.values()} == set(method_names()) - RETRIEVING
 
 
 @pytest.fixture(params=CASES)
@@ -52,8 +59,6 @@ def run(request: pytest.FixtureRequest, comparison: Path, tmp_path: Path) -> tup
     options = SMALL[name] | options
     torch.manual_seed(0)
     method = build(name, build_tokenizer([REPORT], 1), options)
-    if method.visual.findings is not None:
-        torch.nn.init.constant_(method.visual.findings.scores.bias, 3.0)
     folder = tmp_path / "run"
     folder.mkdir()
     config = RunConfig(
@@ -73,12 +78,17 @@ def studies_of(comparison: Path) -> list[Study]:
 
 
 def written(comparison: Path, folder: Path) -> list[Prediction]:
-    """Write the predictions of the run as `train` would, with a text whose sentences are known."""
+    """Write the predictions of the run: with known sentences and all findings."""
     reader, studies = Reader(folder / "checkpoints" / "best"), studies_of(comparison)
     generated = reader.write(studies, Decoding(beams=1, max_tokens=4))
     truths = {each.id: each for each in read_predictions(comparison / "linear/predictions.jsonl")}
     found = [
-        replace(truths[each.id], generated=REPORT, findings=each.findings, told=each.told)
+        replace(
+            truths[each.id],
+            generated=REPORT,
+            findings=each.findings and dict.fromkeys(each.findings, 0.9),
+            told=each.told,
+        )
         for each in generated
     ]
     write_predictions(folder / "predictions.jsonl", found)
@@ -96,7 +106,7 @@ def test_the_run_report_shows_attention_and_activation(
         for sentence in range(2):
             for view in range(2):
                 assert f'id="heat-{study}-0-{sentence}-{view}"' in page
-        has_head = method.visual.findings is not None
+        has_head = predictions[study].findings is not None
         for finding in FINDINGS:
             name = finding.lower().replace(" ", "-")
             assert (f'id="finding-{study}-0-{name}-0"' in page) == has_head
@@ -111,7 +121,7 @@ def test_predict_shows_attention_and_activation(
     reader, studies = Reader(folder / "checkpoints" / "best"), studies_of(comparison)
     page = write_own_images(tmp_path / "out", reader, studies, predictions)
     assert len([*page.parent.rglob("sentence-*.png")]) == 2 * 2 * 2
-    has_head = method.visual.findings is not None
+    has_head = predictions[0].findings is not None
     assert len([*page.parent.rglob("finding-*.png")]) == 2 * 2 * len(FINDINGS) * has_head
     told = page.read_text(encoding="utf-8")
     assert ("Generated from the images and the labels" in told) == bool(method.told)

@@ -21,6 +21,8 @@ class Attention(nn.Module):
         width: Size of the token vectors; a multiple of `heads`.
         heads: Number of heads.
         dropout: Share of the attention weights dropped in training.
+        source_width: Size of the vectors that offer keys and values; `width` where not given.
+        linear: Class of the four projections, which decides how they start.
 
     >>> attention = Attention(width=8, heads=2, dropout=0.0)
     >>> tokens = torch.ones(1, 5, 8)
@@ -29,19 +31,28 @@ class Attention(nn.Module):
     torch.Size([1, 5, 8])
     """
 
-    def __init__(self, width: int, heads: int, dropout: float) -> None:
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        dropout: float,
+        *,
+        source_width: int | None = None,
+        linear: type[nn.Linear] = XavierLinear,
+    ) -> None:
         super().__init__()
         if width % heads:
             raise ValueError(f"width must be a multiple of heads, got {width} and {heads}")
         self.heads = heads
         self.dropout = dropout
-        self.query = XavierLinear(width, width)
-        self.key = XavierLinear(width, width)
-        self.value = XavierLinear(width, width)
-        self.output = XavierLinear(width, width)
+        source = width if source_width is None else source_width
+        self.query = linear(width, width)
+        self.key = linear(source, width)
+        self.value = linear(source, width)
+        self.output = linear(width, width)
 
     def keys_values(
-        self, tokens: Float[Tensor, "batch keys width"]
+        self, tokens: Float[Tensor, "batch keys source_width"]
     ) -> tuple[
         Float[Tensor, "batch heads keys head_width"], Float[Tensor, "batch heads keys head_width"]
     ]:

@@ -10,6 +10,9 @@ from gradtruce.methods.blocks.backbones.compact import CompactResNet, group_norm
 from gradtruce.methods.blocks.backbones.densenet import DenseNet
 from gradtruce.methods.blocks.backbones.efficientnet_lite import EfficientNetLite
 from gradtruce.methods.blocks.backbones.resnet import ResNet
+from gradtruce.methods.blocks.backbones.staged import StagedBackbone
+from gradtruce.methods.blocks.backbones.swin import Swin
+from gradtruce.methods.blocks.paired_stages import PairedStages
 from gradtruce.naming import suggestion
 
 __all__ = [
@@ -19,19 +22,27 @@ __all__ = [
     "DenseNet",
     "EfficientNetLite",
     "ResNet",
+    "StagedBackbone",
+    "Swin",
     "build_backbone",
 ]
 
-BackboneName = Literal["resnet", "densenet", "efficientnet_lite", "compact", "compact_batch"]
+BackboneName = Literal[
+    "resnet", "densenet", "efficientnet_lite", "swin", "compact", "compact_batch"
+]
 
-Backbone = ResNet | DenseNet | EfficientNetLite | CompactResNet
-"""A module from images to maps (images, channels, rows, columns), channels being its `width`."""
+Backbone = ResNet | DenseNet | EfficientNetLite | StagedBackbone | PairedStages
+"""A module from images to maps (images, channels, rows, columns), channels being its `width`.
+
+Paired stages return two such maps, the second of prior images.
+"""
 
 _KINDS: Final[Mapping[str, Callable[[Sequence[int], Sequence[int]], Backbone]]] = MappingProxyType(
     {
         "resnet": ResNet,
         "densenet": DenseNet,
         "efficientnet_lite": EfficientNetLite,
+        "swin": Swin,
         "compact": lambda widths, depths: CompactResNet(widths, depths, group_norm),
         "compact_batch": lambda widths, depths: CompactResNet(widths, depths, nn.BatchNorm2d),
     }
@@ -46,8 +57,9 @@ def build_backbone(name: str, widths: Sequence[int], depths: Sequence[int]) -> B
 
     Args:
         name: "resnet", bottleneck layers as in ResNet-50 and ResNet-101; "densenet", as
-            DenseNet-121; "efficientnet_lite", as EfficientNet-Lite0; "compact", small, with group
-            normalisation; or "compact_batch", the same with batch normalisation.
+            DenseNet-121; "efficientnet_lite", as EfficientNet-Lite0; "swin", as Swin-B, in windows
+            of 7; "compact", small, with group normalisation; or "compact_batch", the same with
+            batch normalisation.
         widths: Channels after each stage.
         depths: Layers in each stage.
 

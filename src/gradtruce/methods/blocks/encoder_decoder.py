@@ -10,45 +10,38 @@ from torch import Tensor, nn
 from transformers import GenerationConfig
 
 from gradtruce.data.batch import Batch
-from gradtruce.methods.base import Decoding, Generated, ReportOutput, TaskSpec
+from gradtruce.methods.base import Decoding, Generated, ReportOutput, TaskSpec, Validation
 from gradtruce.methods.blocks.architecture import EncoderDecoderConfig
 from gradtruce.methods.blocks.backbone import Backbone
 from gradtruce.methods.blocks.cache import ReportCache
-from gradtruce.methods.blocks.cam import class_activation
-from gradtruce.methods.blocks.decoder import ReportDecoder, Written
+from gradtruce.methods.blocks.decoder import Written
 from gradtruce.methods.blocks.full_precision import in_float32
+from gradtruce.methods.blocks.inputs import Inputs
 from gradtruce.methods.blocks.objectives import Objective, Outputs, Targets
 from gradtruce.methods.blocks.pretrained import PretrainedMethod, evaluating, generation_config
 from gradtruce.methods.blocks.published_beam import CachedSteps, published_beam
-from gradtruce.methods.blocks.visual import EncodingModule, VisualEncoder, VisualTokens
+from gradtruce.methods.blocks.visual import EncodingModule, VisualPart, VisualTokens
 
 
 class EncoderDecoderMethod(PretrainedMethod):
-    """Base of the methods made of a `VisualEncoder`, a `ReportDecoder` and objectives.
+    """Base of the methods made of a visual part, a decoder and objectives.
 
     A method makes its parts in `__init__` and ends it with `complete(...)`. It says in `encode` how
-    images become visual tokens, and in `decode` how these and the words so far become scores. All
+    a study becomes visual tokens, and in `decode` how these and the words so far become scores. All
     else follows: losses of the objectives that have targets, their counts, generation, attention,
-    parameter groups. Side effects, where there are any, go into `on_step_end` and `on_epoch_end`,
-    which do nothing here.
+    parameter groups. Side effects, where there are any, go into `before_training`, `on_step_end`
+    and `on_epoch_end`, which do nothing here.
     """
 
     config: EncoderDecoderConfig
-    visual: VisualEncoder
-    decoder: ReportDecoder
+    visual: VisualPart
+    decoder: nn.Module
 
     @abstractmethod
-    def encode(
-        self,
-        pixel_values: Float[Tensor, "batch views 3 height width"],
-        view_mask: Bool[Tensor, "batch views"],
-        labels: Float[Tensor, "batch observations"] | None = None,
-    ) -> VisualTokens:
-        """Return all that decoder and losses are told of the images.
+    def encode(self, inputs: Inputs) -> VisualTokens:
+        """Return all that decoder and losses are told of the studies.
 
-        `labels` are those of the batch, also when reports are generated: a method that looks at
-        them then must be asked to by name in its configuration. Every tensor of the answer has
-        studies in front: `generate` repeats them, one row a beam.
+        Every tensor of the answer has studies in front: `generate` repeats them, one row a beam.
         """
 
     @abstractmethod
@@ -88,14 +81,19 @@ class EncoderDecoderMethod(PretrainedMethod):
         labels: Float[Tensor, "batch observations"] | None = None,
         clusters: Int[Tensor, " batch"] | None = None,
         normalizers: Mapping[str, Tensor] | None = None,
+        retrieved: Float[Tensor, "batch neighbours features"] | None = None,
+        prior_pixel_values: Float[Tensor, "batch prior_views 3 height width"] | None = None,
+        prior_mask: Bool[Tensor, "batch prior_views"] | None = None,
+        prior_input_ids: Int[Tensor, "batch prior_tokens"] | None = None,
+        prior_labels: Float[Tensor, "batch observations"] | None = None,
         encoder_outputs: VisualTokens | None = None,
         past_key_values: ReportCache | None = None,
         return_dict: bool = True,
     ) -> ReportOutput:
         """Return losses and scores, or in a step of `generate` the scores alone.
 
-        The first six arguments are those of `ReportMethod.forward`. `generate` passes the encoded
-        views, its cache and `return_dict` instead of images.
+        Arguments are those of `ReportMethod.forward`. `generate` passes the encoded views, its
+        cache and `return_dict` instead of images.
 
         Raises:
             ValueError: If images or tokens are missing.
@@ -105,14 +103,25 @@ class EncoderDecoderMethod(PretrainedMethod):
             return ReportOutput(logits=written.logits)
         if pixel_values is None or view_mask is None or input_ids is None:
             raise ValueError("forward needs pixel_values, view_mask and input_ids")
-        targets = Targets(input_ids, labels, clusters)
+        targets = Targets(input_ids, labels, clusters, prior_labels)
         counts = self._counts(targets) if normalizers is None else normalizers
         active = [
             each
             for each in self._objectives()
             if each.is_given(targets) and each.has_targets(targets)
         ]
-        visual = self.encode(pixel_values, view_mask, labels)
+        visual = self.encode(
+            Inputs(
+                pixel_values,
+                view_mask,
+                labels,
+                retrieved,
+                prior_pixel_values,
+                prior_mask,
+                prior_input_ids,
+                prior_labels,
+            )
+        )
         written = self.decode(input_ids[:, :-1], visual)
         outputs = Outputs(in_float32(visual), in_float32(written))
         with torch.autocast(input_ids.device.type, enabled=False):
@@ -124,14 +133,16 @@ class EncoderDecoderMethod(PretrainedMethod):
     @final
     def loss_counts(self, batch: Batch) -> dict[str, Tensor]:
         """Return, for every task, how many terms of this batch its loss averages over."""
-        return self._counts(Targets(batch.input_ids, batch.labels, batch.clusters))
+        return self._counts(
+            Targets(batch.input_ids, batch.labels, batch.clusters, batch.prior_labels)
+        )
 
     @final
     def generate_reports(self, batch: Batch, decoding: Decoding) -> Generated:
         """Generate one report a study; images are encoded once."""
         tokenizer = self.require_tokenizer()
         with evaluating(self):
-            visual = self.encode(batch.pixel_values, batch.view_mask, batch.labels)
+            visual = self.encode(Inputs.of(batch))
             scores = in_float32(visual).findings
             if decoding.search == "published":
                 ids = self._published_ids(visual, decoding)
@@ -149,7 +160,7 @@ class EncoderDecoderMethod(PretrainedMethod):
         What visual tokens without a place get, such as that of the findings, is left out.
         """
         with evaluating(self):
-            visual = self.encode(batch.pixel_values, batch.view_mask, batch.labels)
+            visual = self.encode(Inputs.of(batch))
             written = self.decode(ids[:, :-1], visual, explained=self.config.layers - 1)
         looks = cast(Tensor, written.looks).mean(dim=1)
         rows, columns = cast(tuple[int, int], visual.grid)
@@ -161,13 +172,8 @@ class EncoderDecoderMethod(PretrainedMethod):
     @final
     def cam(self, batch: Batch) -> Float[Tensor, "batch observations views height width"] | None:
         """Return the class activation maps of the findings head, where there is one."""
-        if self.visual.findings is None:
-            return None
         with evaluating(self):
-            seen = self.visual.look(batch.pixel_values, batch.view_mask)
-            weight = self.visual.findings.scores.weight
-            maps = class_activation(seen.features.flatten(1, 2), weight)
-        return maps.view(*maps.shape[:2], batch.view_mask.shape[1], *seen.grid)
+            return self.visual.cam(Inputs.of(batch))
 
     @property
     @final
@@ -186,8 +192,11 @@ class EncoderDecoderMethod(PretrainedMethod):
     def on_step_end(self, batches: Sequence[Batch]) -> None:
         """Do nothing; a method with a queue or a momentum copy says otherwise."""
 
-    def on_epoch_end(self, validation: Mapping[str, float]) -> None:
+    def on_epoch_end(self, validation: Validation) -> None:
         """Do nothing; a method with a prior or a schedule says otherwise."""
+
+    def before_training(self, labels: Float[Tensor, "studies observations"]) -> None:
+        """Do nothing; a method with a prior says otherwise."""
 
     @final
     def get_encoder(self, modality: str | None = None) -> EncodingModule:

@@ -16,18 +16,24 @@ def token_nll(
     targets: Int[Tensor, "batch tokens"],
     pad: int,
     count: Real[Tensor, ""],
+    smoothing: float = 0.0,
 ) -> Float[Tensor, ""]:
     """Return the negative log-likelihood of all targets that are not pad, over `count`.
+
+    With `smoothing`, that share of every target is spread evenly over all words.
 
     >>> targets = torch.tensor([[5, 2, 0]])
     >>> token_nll(torch.zeros(1, 3, 8), targets, pad=0, count=torch.tensor(2.0))
     tensor(2.0794)
     """
-    flat = logits.flatten(0, 1)
-    return (
-        nn.functional.cross_entropy(flat, targets.flatten(), ignore_index=pad, reduction="sum")
-        / count
+    total = nn.functional.cross_entropy(
+        logits.flatten(0, 1),
+        targets.flatten(),
+        ignore_index=pad,
+        reduction="sum",
+        label_smoothing=smoothing,
     )
+    return total / count
 
 
 def labelled_cells(

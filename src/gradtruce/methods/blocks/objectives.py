@@ -29,11 +29,13 @@ class Targets:
         input_ids: bos, report, eos, pad.
         labels: 1, 0, -1 or NaN for each observation.
         clusters: Cluster of each report, -1 where it has none.
+        prior_labels: As `labels`, of the prior study; NaN where there is none.
     """
 
     input_ids: Int[Tensor, "batch tokens"]
     labels: Float[Tensor, "batch observations"] | None = None
     clusters: Int[Tensor, " batch"] | None = None
+    prior_labels: Float[Tensor, "batch observations"] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +92,7 @@ class ReportObjective(Objective):
         weight: Static weight.
         pad: Id that fills up short reports.
         reach: Modules that the gradient reaches.
+        smoothing: Share of every target that is spread over all words.
 
     >>> import torch
     >>> objective = ReportObjective(1.0, pad=0, reach=frozenset({"decoder"}))
@@ -97,9 +100,11 @@ class ReportObjective(Objective):
     tensor(2)
     """
 
-    def __init__(self, weight: float, pad: int, reach: frozenset[str]) -> None:
+    def __init__(
+        self, weight: float, pad: int, reach: frozenset[str], *, smoothing: float = 0.0
+    ) -> None:
         super().__init__(TaskSpec(PRIMARY_TASK, weight, "primary", reach=reach))
-        self.pad = pad
+        self.pad, self.smoothing = pad, smoothing
 
     def has_targets(self, targets: Targets) -> bool:
         """Return True: every study has a report."""
@@ -112,7 +117,7 @@ class ReportObjective(Objective):
     def forward(self, outputs: Outputs, targets: Targets, count: Tensor) -> Float[Tensor, ""]:
         """Return the negative log-likelihood of the tokens, over `count`."""
         logits = cast(Tensor, outputs.written.logits)
-        return token_nll(logits, targets.input_ids[:, 1:], self.pad, count)
+        return token_nll(logits, targets.input_ids[:, 1:], self.pad, count, self.smoothing)
 
 
 @final

@@ -65,6 +65,16 @@ class PretrainedMethod(ReportMethod, PreTrainedModel, GenerationMixin):  # type:
         """Return what a user must do to have reports from images alone; "" where they are."""
         return ""
 
+    @property
+    def retrieved_width(self) -> int | None:
+        """Return how many numbers a retrieved report must have; `None` where none is looked at."""
+        return None
+
+    @property
+    def longest_report(self) -> int | None:
+        """Return the most tokens of a report, begin and end included; `None` for no limit."""
+        return None
+
     def require_tokenizer(self) -> PreTrainedTokenizerFast:
         """Return the tokenizer.
 
@@ -94,7 +104,12 @@ class PretrainedMethod(ReportMethod, PreTrainedModel, GenerationMixin):  # type:
     def save_pretrained(
         self, save_directory: str | PathLike[str], *args: Any, **kwargs: Any
     ) -> None:
-        """Write weights, configuration, tokenizer and decoding to a folder."""
+        """Write weights, configuration, tokenizer and decoding to a folder.
+
+        The weights keep their names; else `transformers` would give those of a Swin Transformer the
+        names of its published files, which only `from_pretrained` understands.
+        """
+        kwargs.setdefault("save_original_format", False)
         super().save_pretrained(save_directory, *args, **kwargs)
         if self.tokenizer is not None:
             self.tokenizer.save_pretrained(save_directory)
@@ -163,6 +178,7 @@ def generation_config(decoding: Decoding, *, pad: int, bos: int, eos: int) -> Ge
     options: dict[str, Any] = {
         "num_beams": decoding.beams,
         "max_new_tokens": decoding.max_tokens,
+        "min_new_tokens": decoding.min_tokens or None,
         "do_sample": False,
         "pad_token_id": pad,
         "bos_token_id": bos,

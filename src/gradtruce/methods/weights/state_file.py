@@ -26,6 +26,31 @@ _SCALARS: Any = [
 """A NumPy number, as which trainers save their best score; of these only the number is read."""
 
 
+FILES = ("model.safetensors", "pytorch_model.bin")
+"""What a folder in the layout of `transformers` keeps its weights in, the better one first."""
+
+
+def weight_file(path: str | Path) -> Path:
+    """Return the file of weights in a folder in the layout of `transformers`; a file is itself.
+
+    Raises:
+        FileNotFoundError: If the folder has none.
+
+    >>> weight_file("swin.safetensors").name
+    'swin.safetensors'
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return path
+    for name in FILES:
+        if (path / name).is_file():
+            return path / name
+    raise FileNotFoundError(
+        f"{path}: holds neither {' nor '.join(FILES)}; give the folder of a saved model, its "
+        "weights in one file"
+    )
+
+
 def read_state(path: str | Path) -> dict[str, Tensor]:
     """Return the named tensors of a safetensors file, or of a torch file by `weights_only=True`.
 

@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from gradtruce.methods.blocks.backbones.staged import StagedBackbone
+
 Norm2d = Callable[[int], nn.Module]
 
 FOLD = 2
@@ -16,7 +18,7 @@ STEM_STRIDE = 2 * FOLD
 
 
 @final
-class CompactResNet(nn.Module):
+class CompactResNet(StagedBackbone):
     """Small residual network for images of about 100 pixels, stride 16 with three stages.
 
     The stem folds blocks of 2 x 2 pixels into channels, convolves, and keeps the largest of each
@@ -38,9 +40,12 @@ class CompactResNet(nn.Module):
     torch.Size([2, 32, 6, 6])
     """
 
+    embedding_modules = ("stem",)
+    stage_modules = ("layers",)
+
     def __init__(self, widths: Sequence[int], depths: Sequence[int], norm: Norm2d) -> None:
         super().__init__()
-        self.width = widths[-1]
+        self.widths, self.depths = tuple(widths), tuple(depths)
         self.stem = nn.Sequential(
             nn.PixelUnshuffle(FOLD),
             nn.Conv2d(3 * FOLD**2, widths[0], 3, padding=1, bias=False),
@@ -57,10 +62,10 @@ class CompactResNet(nn.Module):
                 channels = width
         self.layers = nn.Sequential(*layers)
 
-    def forward(
+    def embed(
         self, images: Float[Tensor, "images 3 height width"]
     ) -> Float[Tensor, "images channels rows columns"]:
-        """Return the last feature map.
+        """Return what the stem makes of the images.
 
         Raises:
             ValueError: If height or width is not a multiple of 4.
@@ -71,8 +76,27 @@ class CompactResNet(nn.Module):
                 f"got {tuple(images.shape[-2:])}: change the image size, or the backbone"
             )
         images = images.contiguous(memory_format=torch.channels_last)  # faster convolutions
-        features: Tensor = self.layers(self.stem(images))
-        return features
+        maps: Tensor = self.stem(images)
+        return maps
+
+    def stage(
+        self, index: int, maps: Float[Tensor, "images channels rows columns"]
+    ) -> Float[Tensor, "images wider fewer_rows fewer_columns"]:
+        """Return the maps after the layers of a stage, of which the first makes them smaller."""
+        first = sum(self.depths[:index])
+        for place in range(first, first + self.depths[index]):
+            maps = self.layers[place](maps)
+        return maps
+
+    def finish(
+        self, maps: Float[Tensor, "images channels rows columns"]
+    ) -> Float[Tensor, "images channels rows columns"]:
+        """Return the maps as they are: the last layer has normalised them."""
+        return maps
+
+    def drop_embedding(self) -> None:
+        """Remove the weights of the stem."""
+        self.stem = nn.Sequential()
 
 
 @final
