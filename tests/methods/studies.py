@@ -79,6 +79,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "backbone": "compact",
         "backbone_depths": [1, 1],
         "prior_text_frozen": True,
+        "pools_maximum": True,
         "findings_prior": True,
     },
     "xpronet": {},
