@@ -72,7 +72,11 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "camanet, paper code": {"paper_code": True, "attention_layer": 0},
     "camanet, findings token": {"visual_positions": "grid", "findings_token": True},
     "promptmrg": {},
-    "promptmrg, no smoothing": {"label_smoothing": 0.0, "text_features": 6, "memory_width": 6},
+    "promptmrg, no smoothing, maximum": {
+        "label_smoothing": 0.0,
+        "memory_width": 6,
+        "pools_maximum": True,
+    },
     "ddatr": {},
     "ddatr, paper code": {"paper_code": True, "fusion_heads": 2},
     "ddatr, compact, frozen text and a task for the prior": {
