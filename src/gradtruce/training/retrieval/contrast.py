@@ -28,7 +28,7 @@ WORDS: Final = 256
 """Numbers of a report before the linear layer."""
 
 FOLDS: Final = 4
-"""Each costs an image encoder of its own; with fewer, each would see much fewer studies than all."""
+"""Each costs an image encoder of its own; with few, each sees far fewer studies than there are."""
 
 HOTTEST: Final = 100.0
 """Largest factor of the cosines, as in CLIP (Radford et al. 2021)."""
