@@ -144,17 +144,21 @@ def test_the_memory_tells_the_classifier_and_nobody_else() -> None:
     assert (first.findings_logits - second.findings_logits).abs().max() > 1e-6
 
 
-def test_maps_are_the_gradient_of_the_log_odds_times_the_features() -> None:
-    method, batch = make_method("promptmrg"), make_batch(studies=2)
+@pytest.mark.parametrize("halves", [1, 2])
+def test_maps_are_the_gradient_of_the_log_odds_times_the_features(halves: int) -> None:
+    method = make_method("promptmrg", pools_maximum=halves == 2)
+    batch = make_batch(studies=2)
     torch.nn.init.normal_(method.visual.head.weight)
     maps = method.cam(batch)
     visual = encoded(method.eval(), batch)
     features = visual.last_hidden_state.detach()
-    mean = features.mean(dim=1).requires_grad_()
-    read = method.visual.memory(mean.detach(), batch.retrieved)
-    odds = positive_log_odds(method.visual.head(torch.cat([mean, read], dim=1)))
-    (weights,) = torch.autograd.grad(odds[:, 9].sum(), mean)
-    expected = (features @ weights.unsqueeze(2)).squeeze(2).relu().view(2, 2, 4, 4)
+    pooled = torch.cat([features.mean(dim=1), features.amax(dim=1)], dim=1)[:, : 16 * halves]
+    pooled.requires_grad_()
+    read = method.visual.memory(pooled.detach(), batch.retrieved)
+    odds = positive_log_odds(method.visual.head(torch.cat([pooled, read], dim=1)))
+    (weights,) = torch.autograd.grad(odds[:, 9].sum(), pooled)
+    weights = sum(weights.chunk(halves, dim=1)).unsqueeze(2)
+    expected = (features @ weights).squeeze(2).relu().view(2, 2, 4, 4)
     torch.testing.assert_close(maps[:, 9], expected, **EXACT)
 
 

@@ -142,7 +142,7 @@ def retrieval(
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Of the contrastive model: 10.")] = None,
     folds: Annotated[
-        int | None, typer.Option(min=2, help="Parts of the training set: 5, contrastive 2.")
+        int | None, typer.Option(min=2, help="Parts of the training set: 5, contrastive 4.")
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Of all that is drawn: 0.")] = None,
     text_features: Annotated[

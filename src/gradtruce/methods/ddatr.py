@@ -54,6 +54,8 @@ class DDaTRConfig(StatePromptedConfig):  # type: ignore[no-untyped-call]  # of t
         prior_text_tokens: Most tokens of a prior report that are read.
         prior_text_frozen: Whether that encoder stays as it is: right for weights from a file only.
         fusion_heads: Heads of the attention from a prior image to its report.
+        pools_maximum: Let the heads see the maximum over all places beside the mean; not in the
+            paper.
         findings_prior: Whether the states of the prior study are a task of their own,
             "findings_prior", instead of a part of "findings".
         findings_prior_weight: Static weight of that task.
@@ -79,6 +81,7 @@ class DDaTRConfig(StatePromptedConfig):  # type: ignore[no-untyped-call]  # of t
     prior_text_tokens: int = 100
     prior_text_frozen: bool = True
     fusion_heads: int = 1
+    pools_maximum: bool = False
     findings_prior: bool = False
     findings_prior_weight: float = 4.0
     paper_code: bool = False
@@ -118,6 +121,7 @@ class DDaTR(StatePromptedMethod):  # type: ignore[no-untyped-call]  # of transfo
             ),
             _build_prior_text(config),
             len(config.label_names),
+            pools_maximum=config.pools_maximum,
             sees_absent=config.paper_code,
         )
         self.decoder = build_prompted_decoder(config, backbone.width)

@@ -37,6 +37,8 @@ class PromptMRGConfig(StatePromptedConfig):  # type: ignore[no-untyped-call]  # 
         memory_heads: Heads of every attention of the memory.
         memory_hidden: Size of the feed-forward layers of the memory.
         memory_layers: Layers of the memory's encoder, and of its decoder.
+        pools_maximum: Let memory and head see the maximum over all places beside the mean; not in
+            the paper.
 
     >>> PromptMRGConfig(vocab_size=100).memory_width
     512
@@ -49,6 +51,7 @@ class PromptMRGConfig(StatePromptedConfig):  # type: ignore[no-untyped-call]  # 
     memory_heads: int = 8
     memory_hidden: int = 2048
     memory_layers: int = 2
+    pools_maximum: bool = False
 
 
 @dataclass
@@ -126,8 +129,9 @@ class PromptMRG(StatePromptedMethod):  # type: ignore[no-untyped-call]  # of tra
 
 def _build_visual(config: PromptMRGConfig, observations: int) -> StateVisual:
     backbone = build_backbone(config.backbone, config.backbone_widths, config.backbone_depths)
+    pooled = (1 + config.pools_maximum) * backbone.width
     memory = QueryMemory(
-        backbone.width,
+        pooled,
         config.text_features,
         config.memory_width,
         config.memory_heads,
@@ -135,6 +139,5 @@ def _build_visual(config: PromptMRGConfig, observations: int) -> StateVisual:
         config.memory_layers,
         config.dropout,
     )
-    return StateVisual(
-        backbone, memory, StateHead(backbone.width + config.memory_width, observations)
-    )
+    head = StateHead(pooled + config.memory_width, observations)
+    return StateVisual(backbone, memory, head, pools_maximum=config.pools_maximum)

@@ -7,10 +7,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from transformers import SwinConfig, SwinForImageClassification, SwinModel
 
 from gradtruce.data.transforms import ImageProcessor
 from gradtruce.methods.blocks.backbone import Backbone, build_backbone
+from gradtruce.methods.blocks.paired_stages import PairedStages
 from gradtruce.methods.weights.backbone_file import installed_lite0, load_backbone
+from gradtruce.methods.weights.state_file import read_state
 from tests.reference import imagenet_backbones as reference
 
 EXACT = {"rtol": 1e-9, "atol": 1e-9}
@@ -174,3 +177,54 @@ def test_a_file_that_is_missing_damaged_or_unsafe_is_refused(tmp_path: Path) -> 
     (tmp_path / "half.pth").write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
     with pytest.raises(ValueError, match=r"half.pth: "):
         load_backbone(backbone, tmp_path / "half.pth")
+
+
+SMALL_SWIN = {"embed_dim": 8, "depths": [1, 2], "num_heads": [1, 1], "window_size": 7}
+
+
+@pytest.mark.parametrize("has_classes", [True, False])
+def test_a_swin_folder_of_transformers_gives_its_maps(has_classes: bool, tmp_path: Path) -> None:
+    config = SwinConfig(**SMALL_SWIN)
+    whole = SwinForImageClassification(config) if has_classes else SwinModel(config)
+    whole.double().eval().save_pretrained(tmp_path)
+    published = read_state(tmp_path / "model.safetensors")
+    assert any("attention.self.query" in name for name in published)
+    backbone = build_backbone("swin", [8, 16], [1, 2]).double().eval()
+    load_backbone(backbone, tmp_path)
+    model = whole.swin if has_classes else whole
+    with torch.no_grad():
+        expected = model(inputs := images(56, 56)).last_hidden_state
+        torch.testing.assert_close(backbone(inputs).flatten(2).mT, expected, **EXACT)
+
+
+def test_old_swin_files_and_our_own_names_are_read(tmp_path: Path) -> None:
+    source = SwinModel(SwinConfig(**SMALL_SWIN), add_pooling_layer=False)
+    source.save_pretrained(tmp_path / "old")
+    old = read_state(tmp_path / "old" / "model.safetensors")
+    index = "encoder.layers.0.blocks.0.attention.self.relative_position_index"
+    saved(old | {index: torch.zeros(49, 49, dtype=torch.long)}, tmp_path / "old.bin")
+    saved(dict(source.state_dict()), tmp_path / "new.bin")
+    for name in ("old.bin", "new.bin"):
+        backbone = build_backbone("swin", [8, 16], [1, 2])
+        load_backbone(backbone, tmp_path / name)
+        assert all(
+            torch.equal(value, backbone.model.state_dict()[key])
+            for key, value in source.state_dict().items()
+        )
+
+
+def test_a_swin_of_another_size_or_no_folder_is_refused(tmp_path: Path) -> None:
+    SwinModel(SwinConfig(**SMALL_SWIN)).save_pretrained(tmp_path / "small")
+    with pytest.raises(ValueError, match="does not fit this network"):
+        load_backbone(build_backbone("swin", [8, 16], [1, 1]), tmp_path / "small")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match=r"holds neither model\.safetensors"):
+        load_backbone(build_backbone("swin", [8, 16], [1, 1]), tmp_path / "empty")
+
+
+def test_both_streams_of_paired_stages_are_filled(tmp_path: Path) -> None:
+    SwinModel(SwinConfig(**SMALL_SWIN)).save_pretrained(tmp_path)
+    paired = PairedStages(build_backbone("swin", [8, 16], [1, 2]), text_width=4)
+    load_backbone(paired, tmp_path)
+    prior = paired.prior.state_dict()
+    assert all(torch.equal(value, paired.current.state_dict()[key]) for key, value in prior.items())

@@ -9,7 +9,7 @@ from typing import Any, Final, final
 
 from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors.torch import save_file
 from torch import Tensor
 
 from gradtruce.data.cluster_file import hash_of
@@ -135,7 +135,7 @@ class RetrievalFile:
         tensors |= {ENCODER + name: value for name, value in self.encoder.items()}
         header = {RECORD: json.dumps(record)}  # one entry: their order in the file is by chance
         partial = path.with_name(f".{path.name}.partial")
-        partial.write_bytes(save({name: t.contiguous() for name, t in tensors.items()}, header))
+        save_file({name: each.contiguous() for name, each in tensors.items()}, partial, header)
         partial.rename(path)
 
     def require(self, data: PreparedDataset) -> None:

@@ -4,7 +4,7 @@ from typing import cast, final
 
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from gradtruce.methods.blocks.inputs import Inputs
 from gradtruce.methods.blocks.paired_stages import PairedStages, PriorViews
@@ -27,6 +27,7 @@ class PairedVisual(VisualPart):
         backbone: Both streams.
         prior_text: Of the reports of priors.
         observations: Number of observations.
+        pools_maximum: Let the heads see the maximum over all places beside the mean.
         sees_absent: Let a black image stand in for every absent prior, its gates shut, as the
             published code does: batch normalisation then sees it too.
 
@@ -46,13 +47,15 @@ class PairedVisual(VisualPart):
         prior_text: PriorTextEncoder,
         observations: int,
         *,
+        pools_maximum: bool = False,
         sees_absent: bool = False,
     ) -> None:
         super().__init__()
         self.backbone: PairedStages = backbone
         self.prior_text = prior_text
-        self.head = StateHead(backbone.width, observations)
-        self.prior_head = StateHead(backbone.width, observations)
+        self._pooled = (1 + pools_maximum) * backbone.width
+        self.head = StateHead(self._pooled, observations)
+        self.prior_head = StateHead(self._pooled, observations)
         self.sees_absent = sees_absent
 
     def forward(self, inputs: Inputs) -> PairedTokens:
@@ -62,11 +65,11 @@ class PairedVisual(VisualPart):
             ValueError: If of images, mask and report of the prior some are given and others not.
         """
         present = present_views(inputs.view_mask)
-        studies, prior = self._prior(inputs)
+        prior = self._prior(inputs)
         maps, prior_maps = self.backbone(inputs.pixel_values.flatten(0, 1)[present], prior)
         seen = _in_views(maps, present, inputs.view_mask)
         pooled = pool(seen.features, seen.view_mask)
-        states = self.head(pooled[:, : self.backbone.width])
+        states = self.head(pooled[:, : self._pooled])
         tokens = PairedTokens(
             last_hidden_state=seen.features.flatten(1, 2),
             token_mask=seen.token_mask,
@@ -75,43 +78,54 @@ class PairedVisual(VisualPart):
             findings=positive_log_odds(states),
             states=states,
         )
-        if prior_maps is not None:
-            mean, sees_prior = _mean_of_study(prior_maps, studies, len(states))
-            tokens["prior_states"] = self.prior_head(mean)
-            tokens["sees_prior"] = sees_prior
+        if prior is not None and prior_maps is not None:
+            places = present[prior.places]
+            mask = torch.zeros_like(inputs.view_mask).flatten().index_fill(0, places, value=True)
+            before = _in_views(prior_maps, places, mask.view_as(inputs.view_mask))
+            tokens["sees_prior"] = before.view_mask.any(dim=1)
+            tokens["prior_states"] = self._prior_states(before)
         return tokens
 
     def cam(self, inputs: Inputs) -> Float[Tensor, "batch observations views height width"]:
         """Return how much each place speaks for each observation being positive, at least 0.
 
-        The gradient of the log-odds of positive by the mean of the features, times the features of
-        a place. What the prior does to the features is in them.
+        The gradient of the log-odds of positive by the pooled features, times the features of a
+        place. What the prior does to the features is in them.
         """
         seen = self(inputs)
         features, states = cast(Tensor, seen.last_hidden_state), cast(Tensor, seen.states)
-        weights = self.head.positive_weights(states, first=self.backbone.width)
-        maps = torch.einsum("bpc,bkc->bkp", features, weights).relu()
+        weights = self.head.positive_weights(states, first=self._pooled)
+        halves = weights.view(*weights.shape[:2], -1, self.backbone.width)
+        maps = torch.einsum("bpc,bkhc->bkp", features, halves).relu()
         grid = cast(tuple[int, int], seen.grid)
         return maps.view(*maps.shape[:2], inputs.view_mask.shape[1], *grid)
 
-    def _prior(self, inputs: Inputs) -> tuple[Int[Tensor, " priors"], PriorViews | None]:
-        """Return which study each prior view is of, and the prior views."""
+    def _prior(self, inputs: Inputs) -> PriorViews | None:
+        """Return the views of priors that are compared with one of the current study."""
         images, mask, ids = _prior_fields(inputs)
-        current_studies = inputs.view_mask.nonzero()[:, 0]
         if images is None or mask is None or ids is None:
-            return current_studies[:0], None
+            return None
         pairs = pair_views(inputs.view_mask, mask)
         chosen, places, studies = images.flatten(0, 1)[pairs.prior], pairs.current, pairs.studies
         has_prior = torch.ones_like(places, dtype=torch.bool)
         if self.sees_absent:
-            chosen, has_prior = _with_absent(chosen, places, len(current_studies))
-            places = torch.arange(len(current_studies), device=places.device)
-            studies = current_studies
+            studies = inputs.view_mask.nonzero()[:, 0]
+            chosen, has_prior = _with_absent(chosen, places, len(studies))
+            places = torch.arange(len(studies), device=places.device)
         if not len(studies):
-            return studies, None
+            return None
         told, which = studies.unique_consecutive(return_inverse=True)
         words, is_word = self.prior_text(ids[told])
-        return studies, PriorViews(chosen, places, words[which], is_word[which], has_prior)
+        return PriorViews(chosen, places, words[which], is_word[which], has_prior)
+
+    def _prior_states(self, before: ViewFeatures) -> Float[Tensor, "batch observations 4"]:
+        """Return the states of the priors that were seen, 0 for the others."""
+        studies = before.view_mask.any(dim=1).nonzero().squeeze(1)
+        pooled = pool(before.features[studies], before.view_mask[studies])[:, : self._pooled]
+        states: Tensor = self.prior_head(pooled)
+        return states.new_zeros(len(before.view_mask), *states.shape[1:]).index_copy(
+            0, studies, states
+        )
 
 
 def _prior_fields(inputs: Inputs) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
@@ -144,13 +158,3 @@ def _in_views(
     features = places.flatten(2).transpose(1, 2).reshape(batch, views, -1, maps.shape[1])
     token_mask = view_mask.repeat_interleave(features.shape[2], dim=1)
     return ViewFeatures(features, view_mask, token_mask, (maps.shape[2], maps.shape[3]))
-
-
-def _mean_of_study(
-    maps: Float[Tensor, "pairs channels rows columns"], studies: Int[Tensor, " pairs"], batch: int
-) -> tuple[Float[Tensor, "batch channels"], Bool[Tensor, " batch"]]:
-    """Return the mean over all places of all views of a study, and whether it has any."""
-    means = maps.mean(dim=(2, 3))
-    total = means.new_zeros(batch, means.shape[1]).index_add(0, studies, means)
-    views = means.new_zeros(batch).index_add(0, studies, means.new_ones(len(studies)))
-    return total / nn.functional.threshold(views, 0.5, 1.0).unsqueeze(1), views > 0

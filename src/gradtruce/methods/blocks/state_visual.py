@@ -29,6 +29,7 @@ class StateVisual(VisualPart):
         backbone: Any module from images to feature maps, with its number of channels as `width`.
         memory: From the mean and the retrieved features to one vector.
         head: Of as many features as both have.
+        pools_maximum: Let memory and head see the maximum over all places beside the mean.
 
     >>> from gradtruce.methods.blocks.backbone import build_backbone
     >>> memory = QueryMemory(16, 5, width=8, heads=2, hidden=16, layers=1, dropout=0.1)
@@ -40,11 +41,19 @@ class StateVisual(VisualPart):
     (torch.Size([2, 32, 16]), torch.Size([2, 14, 4]))
     """
 
-    def __init__(self, backbone: Backbone, memory: QueryMemory, head: StateHead) -> None:
+    def __init__(
+        self,
+        backbone: Backbone,
+        memory: QueryMemory,
+        head: StateHead,
+        *,
+        pools_maximum: bool = False,
+    ) -> None:
         super().__init__()
         self.backbone: Backbone = backbone
         self.memory = memory
         self.head = head
+        self._pooled = (1 + pools_maximum) * backbone.width
 
     def forward(self, inputs: Inputs) -> StateTokens:
         """Return the features of all places, and the states.
@@ -54,9 +63,9 @@ class StateVisual(VisualPart):
         """
         seen = look(self.backbone, inputs.pixel_values, inputs.view_mask)
         pooled = pool(seen.features, seen.view_mask)
-        mean = pooled[:, : self.backbone.width]
-        read = self.memory(mean, inputs.retrieved)
-        states = self.head(torch.cat([mean, read], dim=1))
+        asking = pooled[:, : self._pooled]
+        read = self.memory(asking, inputs.retrieved)
+        states = self.head(torch.cat([asking, read], dim=1))
         return StateTokens(
             last_hidden_state=seen.features.flatten(1, 2),
             token_mask=seen.token_mask,
@@ -71,11 +80,13 @@ class StateVisual(VisualPart):
 
         The gradient of the log-odds of positive by the mean of the features, times the features of
         a place (Selvaraju et al. 2017): for one linear score that is the map of Zhou et al. 2016.
-        What the place does by way of the memory is left out.
+        Where the head sees the maximum too, both gradients count. What the place does by way of the
+        memory is left out.
         """
         seen = self(inputs)
         features, states = cast(Tensor, seen.last_hidden_state), cast(Tensor, seen.states)
-        weights = self.head.positive_weights(states, first=self.backbone.width)
+        halves = self.head.positive_weights(states, first=self._pooled)
+        weights = halves.view(*states.shape[:2], -1, self.backbone.width).sum(dim=2)
         maps = torch.einsum("bpc,bkc->bkp", features, weights).relu()
         return maps.view(
             *maps.shape[:2], inputs.view_mask.shape[1], *cast(tuple[int, int], seen.grid)

@@ -27,8 +27,8 @@ from gradtruce.training.retrieval.made import (
 WORDS: Final = 256
 """Numbers of a report before the linear layer."""
 
-FOLDS: Final = 2
-"""Each costs an image encoder of its own."""
+FOLDS: Final = 4
+"""Each costs an image encoder of its own; with few, each sees far fewer studies than there are."""
 
 HOTTEST: Final = 100.0
 """Largest factor of the cosines, as in CLIP (Radford et al. 2021)."""

@@ -104,7 +104,7 @@ def image_loader(
     """
     return Loader(
         split,
-        build_tokenizer([""], min_frequency=1),
+        build_tokenizer(["no word is read"], min_frequency=1),
         query.processor,
         batch_size=batch_size,
         max_tokens=3,
