@@ -26,7 +26,8 @@ def row(low: float, **changes: object) -> Row:
         "score": Score(low + 0.05, low, low + 0.1),
         "baselines": {
             "all_normal": Score(0.0, 0.0, 0.0),
-            "most_frequent": Score(0.05, 0.0, 0.1),
+            "most_frequent": Score(0.0, 0.0, 0.0),
+            "random_training": Score(0.05, 0.0, 0.1),
         },
         "auc": None,
         "bleu": 0.2,
@@ -83,7 +84,7 @@ def test_the_table_has_a_line_a_run() -> None:
     assert head.count("|") == rule.count("|") == good.count("|")
     assert good == (
         "| `wcl` | `came_grad` | 0.250 [0.200, 0.300] | 0.000 [0.000, 0.000] "
-        "| 0.050 [0.000, 0.100] | yes | – | 0.200 | 8, 6 | 1.5 | 1.0 |"
+        "| 0.000 [0.000, 0.000] | 0.050 [0.000, 0.100] | yes | – | 0.200 | 8, 6 | 1.5 | 1.0 |"
     )
     assert "**no**" in bad
 
