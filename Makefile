@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 export HF_HUB_OFFLINE = 1
 
-.PHONY: help setup demo test test-all test-oldest bench-engine bench-data bench-evaluation bench-generation check format docs clean
+.PHONY: help setup demo test test-all test-oldest bench-engine bench-data bench-evaluation bench-generation learn check format docs clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -47,6 +47,9 @@ bench-evaluation: setup  ## what evaluating 3,858 reports costs: benchmarks/resu
 
 bench-generation: setup  ## training and generation of R2Gen: benchmarks/results/generation.md
 	$(BIN)/python -m benchmarks.generation
+
+learn: setup     ## train every method, some 50 minutes: benchmarks/results/learning.md; ANNOTATION=… adds real text
+	$(BIN)/python -m benchmarks.learning $(if $(ANNOTATION),--annotation $(ANNOTATION)) $(if $(REPORTS),--reports $(REPORTS))
 
 check: setup     ## format, lint, types, layers, spelling, dead code, docs
 	$(BIN)/ruff format --check .

@@ -1,0 +1,144 @@
+"""Whether every method learns: small presets on the phantom and on real reports.
+
+    python -m benchmarks.learning --annotation annotation.json --reports indiana_reports.csv
+
+Draws the phantom, builds clusters and prototypes, trains every method with linear scalarization and
+with CAME-Grad, and scores each run beside the all-normal and the most frequent report. With
+`--annotation` (R2Gen's file of IU X-Ray) the methods are also trained on its reports: labels by
+`gradtruce label`, images drawn by the phantom, from the MeSH terms of `--reports` (Open-i's folder
+or indiana_reports.csv) too where it is given. Everything is done by commands of `gradtruce`.
+
+Runs that are finished are kept, so the command goes on where it was stopped. The page
+results/learning.md is written anew after each run.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.learning_runs import (
+    BALANCERS,
+    PRESETS,
+    SIZE,
+    Case,
+    SetName,
+    gradtruce,
+    make_needed,
+    run_cases,
+)
+from benchmarks.learning_table import page, read_rows
+from gradtruce.data.prepared import PreparedDataset
+
+BOTH_ON_TEXT = ("r2gen", "wcl")
+"""Methods that are trained on real text with CAME-Grad too."""
+
+
+def listed_cases(options: argparse.Namespace) -> list[Case]:
+    """Return the runs in the order of the page."""
+    cases = [
+        Case("phantom", method, balancer, options.steps)
+        for method in options.methods
+        for balancer in BALANCERS
+    ]
+    if options.annotation is not None:
+        cases += [
+            Case("iu-text", method, balancer, options.text_steps)
+            for method in options.methods
+            for balancer in BALANCERS
+            if balancer == "linear" or method in BOTH_ON_TEXT
+        ]
+    return cases
+
+
+def prepare_sets(options: argparse.Namespace) -> dict[SetName, Path]:
+    """Prepare the sets that are asked for, where they are not there, and return their folders."""
+    sets: dict[SetName, Path] = {"phantom": options.folder / "phantom"}
+    if not (sets["phantom"] / "manifest.json").is_file():
+        gradtruce(
+            *("prepare", "phantom", str(sets["phantom"]), "--studies", str(options.studies)),
+            *("--size", str(SIZE), "--seed", "0"),
+        )
+    if options.annotation is not None:
+        sets["iu-text"] = options.folder / "iu-text"
+        if not (sets["iu-text"] / "manifest.json").is_file():
+            _prepare_text(sets["iu-text"], options)
+    return sets
+
+
+def _prepare_text(folder: Path, options: argparse.Namespace) -> None:
+    """Label the reports of the annotation file, of all splits, and draw their images."""
+    reports, labels = folder.with_suffix(".jsonl"), folder.with_suffix(".csv")
+    splits = json.loads(options.annotation.read_text(encoding="utf-8"))
+    lines = [
+        json.dumps({"id": entry["id"], "report": entry["report"]})
+        for entries in splits.values()
+        for entry in entries
+    ]
+    reports.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    gradtruce("label", str(reports), "--output", str(labels))
+    known = [] if options.reports is None else ["--reports", str(options.reports)]
+    gradtruce(
+        *("prepare", "iu_xray", str(folder), "--images", "phantom", "--size", str(SIZE)),
+        *("--annotation", str(options.annotation), *known, "--labels", str(labels)),
+        "--no-pictures",
+    )
+
+
+def described_sets(sets: dict[SetName, Path]) -> dict[SetName, str]:
+    """Return a sentence on every set."""
+    found: dict[SetName, str] = {}
+    for name, folder in sets.items():
+        splits = PreparedDataset.open(folder).manifest.splits
+        counts = " / ".join(f"{splits[split]:,}" for split in ("train", "val", "test"))
+        found[name] = f"{counts} studies for training, validation and test; {SIZE} pixels, 2 views."
+    return found
+
+
+def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Return the options."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.learning", description=__doc__)
+    parser.add_argument("--folder", type=Path, default=Path("runs/learning"))
+    parser.add_argument("--methods", nargs="+", choices=list(PRESETS), default=list(PRESETS))
+    parser.add_argument("--steps", type=int, default=400, help="of each run on the phantom")
+    parser.add_argument("--text-steps", type=int, default=150, help="of each run on real text")
+    parser.add_argument("--studies", type=int, default=2000, help="of the phantom")
+    parser.add_argument("--annotation", type=Path, help="annotation.json of R2Gen, IU X-Ray")
+    parser.add_argument("--reports", type=Path, help="Open-i's folder, or indiana_reports.csv")
+    parser.add_argument("--workers", type=int, default=2, help="trainings at a time")
+    parser.add_argument(
+        "--write", type=Path, default=Path(__file__).parent / "results" / "learning.md"
+    )
+    options = parser.parse_args(arguments)
+    if options.reports is not None and options.annotation is None:
+        parser.error("--reports says what to draw for the reports of --annotation; give both")
+    return options
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Train what is not trained yet, and write the page."""
+    options = parsed(arguments)
+    options.folder.mkdir(parents=True, exist_ok=True)
+    cases, sets = listed_cases(options), prepare_sets(options)
+    for name, folder in sets.items():
+        make_needed([case for case in cases if case.data == name], folder)
+    told = {"annotation": "annotation.json", "reports": "indiana_reports.csv"}
+    given = [f" --{name} {file}" for name, file in told.items() if getattr(options, name)]
+    command = (
+        f"python -m benchmarks.learning --steps {options.steps} "
+        f"--text-steps {options.text_steps}{''.join(given)}"
+    )
+    described = described_sets(sets)
+
+    def write() -> None:
+        rows = read_rows(cases, sets, options.folder)
+        options.write.write_text(page(rows, command=command, described=described), encoding="utf-8")
+
+    run_cases(cases, sets, options.folder, workers=options.workers, finished=write)
+    write()
+    sys.stdout.write(options.write.read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main()

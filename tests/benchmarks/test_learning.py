@@ -1,0 +1,134 @@
+"""The learning benchmark: its settings, its table, the whole command on a handful of studies."""
+
+import itertools
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks.learning import listed_cases, main, parsed
+from benchmarks.learning_runs import BALANCERS, PRESETS, Case, is_finished, made_of
+from benchmarks.learning_table import Row, page, table
+from gradtruce.evaluation.significance import Score
+from gradtruce.methods.registry import METHODS
+from gradtruce.training.config_file import load_config, write_config
+
+DATA = Path("runs/set")
+CASE = Case("phantom", "wcl", "came_grad", 8)
+SIDES, PLACES = ("left", "right", "both"), ("base", "apex", "hilum", "lung", "zone")
+THINGS = ("opacity", "effusion", "nodule", "pneumothorax")
+
+
+def row(low: float, **changes: object) -> Row:
+    """Return a row whose score has an interval from `low`, beside baselines that reach 0.1."""
+    values = {
+        "case": CASE,
+        "score": Score(low + 0.05, low, low + 0.1),
+        "baselines": {
+            "all_normal": Score(0.0, 0.0, 0.0),
+            "most_frequent": Score(0.0, 0.0, 0.0),
+            "random_training": Score(0.05, 0.0, 0.1),
+        },
+        "auc": None,
+        "bleu": 0.2,
+        "best_step": 6,
+        "seconds": 90.0,
+        "processor_seconds": 60.0,
+    }
+    return Row(**(values | changes))
+
+
+def test_every_method_is_trained_with_both_balancers() -> None:
+    assert set(PRESETS) <= set(METHODS)
+    cases = listed_cases(parsed([]))
+    assert [(case.method, case.balancer) for case in cases] == list(
+        itertools.product(PRESETS, BALANCERS)
+    )
+
+
+@pytest.mark.parametrize("method", PRESETS)
+def test_the_settings_of_a_case_are_those_of_its_preset_and_the_few_named(method: str) -> None:
+    case = Case("phantom", method, "came_grad", 8)
+    config = load_config(PRESETS[method], case.settings(DATA))
+    preset = load_config(PRESETS[method], ["data.path=x"])
+    assert config.method.name == method
+    assert config.balance.options == {"radius": 0.5, "gain": 1.5, "fusion": 0.2}
+    assert config.balance.weights == preset.balance.weights
+    assert config.training.learning_rate == preset.training.learning_rate
+    assert (config.training.steps, config.training.validation.every) == (8, 2)
+
+
+def test_what_a_method_needs_is_built_and_given() -> None:
+    command, setting = made_of(DATA)["wcl"]
+    assert command[:2] == ["build", "clusters"]
+    assert setting.startswith("data.clusters=")
+    assert setting in CASE.settings(DATA)
+
+
+def test_a_run_is_finished_when_its_times_are_written_for_the_same_settings(tmp_path: Path) -> None:
+    assert not is_finished(CASE, DATA, tmp_path)
+    (tmp_path / "times.json").write_text("{}")
+    write_config(load_config(PRESETS["wcl"], CASE.settings(DATA)), tmp_path / "config.toml")
+    assert is_finished(CASE, DATA, tmp_path)
+    assert not is_finished(Case("phantom", "wcl", "came_grad", 9), DATA, tmp_path)
+
+
+def test_a_run_beats_the_baselines_only_when_its_interval_lies_above_theirs() -> None:
+    assert row(0.11).beats_baselines
+    assert not row(0.10).beats_baselines
+    assert not row(0.11, score=Score(None, reason="no study")).beats_baselines
+
+
+def test_the_table_has_a_line_a_run() -> None:
+    head, rule, good, bad = table([row(0.2), row(0.05)]).splitlines()
+    assert head.count("|") == rule.count("|") == good.count("|")
+    assert good == (
+        "| `wcl` | `came_grad` | 0.250 [0.200, 0.300] | 0.000 [0.000, 0.000] "
+        "| 0.000 [0.000, 0.000] | 0.050 [0.000, 0.100] | yes | – | 0.200 | 8, 6 | 1.5 | 1.0 |"
+    )
+    assert "**no**" in bad
+
+
+def test_the_page_names_command_machine_and_versions() -> None:
+    text = page([row(0.2)], command="make it", described={"phantom": "Ten studies."})
+    assert "Made by `make it`" in text
+    assert "Ten studies." in text
+    assert "torch" in text
+    assert "IU X-Ray, images" not in text
+
+
+def made_up_annotation(file: Path) -> Path:
+    """Write an annotation file of 60 invented reports in R2Gen's form, and return it."""
+    entries = [
+        {
+            "id": f"CXR{number}_IM-{number:04d}",
+            "report": f"There is a {thing} of the {side} {place}. The heart is normal.",
+            "image_path": [f"CXR{number}_IM-{number:04d}/0.png"],
+        }
+        for number, (side, place, thing) in enumerate(itertools.product(SIDES, PLACES, THINGS))
+    ]
+    splits = {"train": entries[::2], "val": entries[1::4], "test": entries[3::4]}
+    named = {name: [{**each, "split": name} for each in found] for name, found in splits.items()}
+    file.write_text(json.dumps(named))
+    return file
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_small_run_trains_scores_and_writes_and_goes_on(tmp_path: Path) -> None:
+    annotation = made_up_annotation(tmp_path / "annotation.json")
+    folder, written = tmp_path / "runs", tmp_path / "learning.md"
+    arguments = [
+        *("--folder", str(folder), "--write", str(written), "--annotation", str(annotation)),
+        *("--methods", "wcl", "xpronet", "--studies", "48", "--steps", "4", "--text-steps", "2"),
+    ]
+    main(arguments)
+    text = written.read_text()
+    assert text.count("| `wcl` | `linear` |") == text.count("| `xpronet` | `linear` |") == 2
+    assert text.count("`came_grad`") == 3
+    assert "30 / 15 / 15 studies" in text
+    before = {file: file.stat().st_mtime_ns for file in folder.glob("*/times.json")}
+    assert len(before) == 7
+    main(arguments)
+    assert {file: file.stat().st_mtime_ns for file in folder.glob("*/times.json")} == before
+    assert written.read_text() == text
