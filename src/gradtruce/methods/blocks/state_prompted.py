@@ -54,7 +54,7 @@ class StatePromptedConfig(EncoderDecoderConfig):  # type: ignore[no-untyped-call
     findings_weight: float = 4.0
 
 
-class StatePromptedMethod(EncoderDecoderMethod):
+class StatePromptedMethod(EncoderDecoderMethod):  # type: ignore[no-untyped-call]  # of transformers
     """Base of the methods whose decoder is told a state of every finding before the first word.
 
     In training the prompt is of the true states, outside of the predicted ones; so is that of a
