@@ -29,6 +29,8 @@ PRESETS: Final = {
     "wcl": "wcl-demo",
     "xpronet": "xpronet-demo",
     "camanet": "camanet-demo",
+    "promptmrg": "promptmrg-demo",
+    "ddatr": "ddatr-demo",
 }
 """Training preset of every method."""
 
@@ -99,6 +101,7 @@ class Case:
 def made_of(data: Path) -> dict[str, tuple[list[str], str]]:
     """Return, for methods that need it, the command that makes a file of a set, and its setting."""
     clusters, prototypes = data.with_suffix(".clusters.json"), data.with_suffix(".safetensors")
+    bank = data.with_suffix(".retrieval.safetensors")
     return {
         "wcl": (
             ["build", "clusters", str(data), "--output", str(clusters)],
@@ -110,6 +113,10 @@ def made_of(data: Path) -> dict[str, tuple[list[str], str]]:
                 *("--preset", "xpronet-tiny", "--size", str(SIZE)),
             ],
             f"method.start_from=['{prototypes.absolute()}']",
+        ),
+        "promptmrg": (
+            ["build", "retrieval", str(data), "--output", str(bank), "--width", "64"],
+            f"data.retrieval='{bank.absolute()}'",
         ),
     }
 
@@ -126,7 +133,7 @@ def gradtruce(*arguments: str) -> None:
 
 
 def make_needed(cases: Sequence[Case], data: Path) -> None:
-    """Build clusters and prototypes of a set, where a case needs them and they are not there."""
+    """Build clusters, prototypes and banks of a set, where a case needs them and they are not there."""
     for method, (command, _) in made_of(data).items():
         output = Path(command[command.index("--output") + 1])
         if any(case.method == method for case in cases) and not output.exists():
