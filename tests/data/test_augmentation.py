@@ -1,7 +1,11 @@
+from typing import get_args
+
 import numpy as np
 import pytest
 
-from gradtruce.data.augmentation import Augmentation, Draw
+from gradtruce.data.augmentation import AUGMENTATIONS, Augmentation, Draw
+from gradtruce.data.pixels import zoom
+from gradtruce.training.config import DataConfig
 
 NOISE = np.random.default_rng(0).integers(0, 256, (40, 60), dtype=np.uint8)
 ALL = Augmentation(flip=True, rotation=10.0, brightness=0.2, contrast=0.3)
@@ -50,6 +54,34 @@ def test_nothing_is_mirrored_unless_asked():
         assert {bool(view[0, 0] > view[0, -1]) for view in drawn} == outcomes
 
 
+def test_camanet_turns_and_scales_half_of_the_views_and_mirrors_none():
+    augmentation = AUGMENTATIONS["camanet"]
+    draws = [augmentation.draw(np.random.default_rng(seed)) for seed in range(2000)]
+    moved = [draw for draw in draws if draw.zoom != 1.0]
+    assert abs(len(moved) - 1000) < 100
+    assert all((draw.angle != 0.0) == (draw.zoom != 1.0) for draw in draws)
+    assert 0.8 <= min(draw.zoom for draw in moved) < 0.82
+    assert 1.18 < max(draw.zoom for draw in moved) <= 1.2
+    assert 9.5 < max(abs(draw.angle) for draw in moved) <= 10.0
+    assert not any(draw.is_mirrored for draw in draws)
+
+
+def test_every_name_that_a_configuration_may_give_is_there():
+    names = get_args(DataConfig.model_fields["augmentation"].annotation)
+    assert set(names) == set(AUGMENTATIONS)
+
+
+@pytest.mark.parametrize("factor", [0.8, 1.0, 1.2, 1.9])
+def test_zooming_keeps_the_centre_and_the_shape(factor):
+    rows, columns = np.mgrid[-32:33, -40:41]
+    film = (200 * np.exp(-(rows**2 + columns**2) / 50)).astype(np.uint8)
+    zoomed = zoom(film, factor)
+    assert zoomed.shape == film.shape
+    assert np.unravel_index(zoomed.argmax(), zoomed.shape) == (32, 40)
+    assert zoomed.sum() / film.sum() == pytest.approx(factor**2, rel=0.02)
+    np.testing.assert_allclose(zoomed, zoomed[::-1, ::-1], atol=1)
+
+
 def test_brightness_stays_in_its_range():
     film = np.full((8, 8), 100, dtype=np.uint8)
     augmentation = Augmentation(margin=1.0, brightness=0.1)
@@ -64,6 +96,8 @@ def test_brightness_stays_in_its_range():
         ({"rotation": -1.0}, "rotation must be 0 to 180"),
         ({"brightness": 1.0}, "brightness must be"),
         ({"contrast": -0.1}, "contrast must be"),
+        ({"zoom": 1.0}, "zoom must be"),
+        ({"moved": 1.1}, "moved must be 0 to 1"),
     ],
 )
 def test_bad_settings_are_refused(options, message):

@@ -90,6 +90,10 @@ def test_the_paper_preset_is_the_default_configuration() -> None:
     assert model.memory.slots.shape == (2048, 512)
 
 
+def test_the_fixed_preset_is_the_paper_with_the_norm_of_torch() -> None:
+    assert options_of("paper") | {"published_norm": False} == options_of("fixed")
+
+
 def test_the_tiny_preset_builds_and_is_small() -> None:
     model = build("r2gen_cmn", make_tokenizer(), options_of("tiny"))
     assert sum(each.numel() for each in model.parameters()) < 1_500_000

@@ -10,6 +10,7 @@ from gradtruce.methods.registry import load
 from gradtruce.training.config_file import load_config
 from gradtruce.training.loop import train
 from gradtruce.training.runlog import read_log
+from gradtruce.training.validation import decoding_of
 
 
 class Interrupt(BaseException):
@@ -58,6 +59,7 @@ def run(finished):
 
 def test_a_run_leaves_what_the_next_commands_read(tiny_config, tiny_set, finished, run):
     assert load_config(run / "config.toml") == tiny_config()
+    assert load(run / "checkpoints" / "best").decoding == decoding_of(tiny_config())
     predictions = read_predictions(run / "predictions.jsonl")
     assert [p.id for p in predictions] == list(PreparedDataset.open(tiny_set).split("test").ids)
     assert predictions[0].labels is not None
@@ -152,6 +154,15 @@ def test_validation_marks_the_best(tiny_config, tmp_path):
     losses = [line["scores"]["loss.report"] for line in lines]
     assert result.best_step == (4 if losses[1] < losses[0] else 2)
     assert "clinical.micro_13.uncertain_negative.f1" in lines[0]["scores"]
+
+
+def test_a_sum_of_scores_chooses_the_best_and_is_in_the_log(tiny_config, tmp_path):
+    select = "nlg.bleu_1 + 0.5 * nlg.rouge_l"
+    train(tiny_config(select=select), tmp_path / "run")
+    scores = [each["scores"] for each in read_log(tmp_path / "run" / "log.jsonl", "validation")]
+    expected = [each["nlg.bleu_1"] + 0.5 * each["nlg.rouge_l"] for each in scores]
+    assert len(scores) == 2
+    assert [each[select] for each in scores] == pytest.approx(expected)
 
 
 def test_a_folder_that_exists_is_refused(tiny_config, tmp_path):

@@ -7,7 +7,7 @@ from gradtruce.evaluation.labelers.rules import RulesLabeler
 from gradtruce.evaluation.predictions import Prediction
 from gradtruce.presets import preset_names
 from gradtruce.training.config_file import load_config
-from gradtruce.training.select import LOSSES, Selection
+from gradtruce.training.select import LOSSES, Selection, selected_terms, selected_value
 
 
 @pytest.mark.parametrize("preset", preset_names("training"))
@@ -16,7 +16,8 @@ def test_every_preset_selects_by_a_score_that_there_is(preset: str) -> None:
     findings = dict.fromkeys(OBSERVATIONS, 0.5)
     one = Prediction("s1", "clear .", "clear .", findings, dict.fromkeys(OBSERVATIONS, 0))
     scores = evaluate([one], standard_families(RulesLabeler()), resamples=0).flat()
-    assert select in scores or select.startswith(LOSSES)
+    for name in selected_terms(select):
+        assert name in scores or name.startswith(LOSSES)
 
 
 def chosen(name: str, values: list[float | None]) -> list[bool]:
@@ -38,3 +39,30 @@ def test_a_score_that_could_not_be_computed_never_beats_one_that_could():
 
 def test_a_run_that_goes_on_keeps_its_best():
     assert not Selection("nlg.bleu_4", best=0.5).improves({"nlg.bleu_4": 0.4})
+
+
+def test_a_sum_weighs_its_scores():
+    select = "nlg.bleu_4 + 0.5 * nlg.bleu_1"
+    pairs = [(0.10, 0.40), (0.12, 0.30), (0.11, 0.40)]
+    scores = [{"nlg.bleu_4": four, "nlg.bleu_1": one} for four, one in pairs]
+    assert [selected_value(select, each) for each in scores] == pytest.approx([0.3, 0.27, 0.31])
+    selection = Selection(select)
+    assert [selection.improves(each) for each in scores] == [True, False, True]
+    assert selected_value(select, {"nlg.bleu_4": 0.1, "nlg.bleu_1": None}) is None
+
+
+def test_names_with_blanks_and_spacing_are_read():
+    assert selected_terms("auc.Pleural Effusion") == {"auc.Pleural Effusion": 1.0}
+    assert selected_terms("a.b+2*c") == {"a.b": 1.0, "c": 2.0}
+
+
+@pytest.mark.parametrize("select", ["", "a +", "a * b", "0.5 * ", "a - b", "0 * a", "a + a"])
+def test_what_is_no_sum_is_refused(select):
+    with pytest.raises(ValueError, match="must be the name of a score, or a sum"):
+        selected_terms(select)
+
+
+@pytest.mark.parametrize("select", ["loss.report + a", "0.5 * loss.report"])
+def test_a_loss_stands_by_itself(select):
+    with pytest.raises(ValueError, match="stands by itself"):
+        selected_terms(select)

@@ -33,6 +33,7 @@ def train(
     from gradtruce.training.config_file import load_config
     from gradtruce.training.loop import train as train_run
     from gradtruce.training.progress import Progress
+    from gradtruce.training.select import selected_terms
 
     overrides = list(settings or [])
     if data is not None:
@@ -48,10 +49,11 @@ def train(
 
         result = train_run(resolved, output, resume=resume, progress=show)
     print_told(result.metrics)
-    score = result.metrics.flat().get(resolved.training.select)
-    if score is not None and score.value is not None:
-        print(
-            f"{resolved.training.select} on test: {score.value:.3f} "
-            f"[{score.low:.3f}, {score.high:.3f}], best step {result.best_step}"
-        )
+    for name in selected_terms(resolved.training.select):
+        score = result.metrics.flat().get(name)
+        if score is not None and score.value is not None:
+            print(
+                f"{name} on test: {score.value:.3f} "
+                f"[{score.low:.3f}, {score.high:.3f}], best step {result.best_step}"
+            )
     print(f"done: {output}; next: gradtruce report {output}")

@@ -1,4 +1,4 @@
-"""What is done to an 8-bit grey image: resize, crop, mirror, turn, brighten.
+"""What is done to an 8-bit grey image: resize, crop, mirror, turn, enlarge, brighten.
 
 Pillow resizes and turns. On one core it needs 0.22 ms to shrink a film of 256 x 312 to 224 x 224;
 torch on bytes needs 0.15 ms, on bytes of 32 channels at once 0.31 ms, and turns more slowly.
@@ -83,6 +83,27 @@ def rotate(pixels: Grey, angle: float) -> UInt8[np.ndarray, "height width"]:
            [1, 3]], dtype=uint8)
     """
     return np.asarray(Image.fromarray(pixels).rotate(angle, Image.Resampling.BILINEAR))
+
+
+def zoom(pixels: Grey, factor: float) -> UInt8[np.ndarray, "height width"]:
+    """Return the image enlarged about its centre, of the same shape, black where it had nothing.
+
+    Args:
+        pixels: Grey values.
+        factor: Above 1 cuts the margins off, below 1 leaves them black.
+
+    >>> zoom(np.full((4, 4), 9, dtype=np.uint8), 0.5)[0]
+    array([0, 0, 0, 0], dtype=uint8)
+    >>> zoom(np.array([[1, 2], [3, 4]], dtype=np.uint8), 1.0)
+    array([[1, 2],
+           [3, 4]], dtype=uint8)
+    """
+    height, width = pixels.shape
+    left, top = (side / 2 * (1 - 1 / factor) for side in (width, height))
+    change = (1 / factor, 0.0, left, 0.0, 1 / factor, top)
+    image = Image.fromarray(pixels)
+    zoomed = image.transform(image.size, Image.Transform.AFFINE, change, Image.Resampling.BILINEAR)
+    return np.asarray(zoomed)
 
 
 def adjust(

@@ -9,7 +9,7 @@ import torch
 from transformers import PreTrainedTokenizerFast
 
 import gradtruce.balance  # noqa: F401 # registers the balancers
-from gradtruce.data.augmentation import Augmentation
+from gradtruce.data.augmentation import AUGMENTATIONS
 from gradtruce.data.cluster_file import ClusterFile
 from gradtruce.data.loader import Loader
 from gradtruce.data.prepared import PreparedDataset, PreparedSplit
@@ -93,7 +93,7 @@ def load_data(config: RunConfig) -> DataParts:
 
     train = loader(
         "train",
-        augmentation=_augmentation(data),
+        augmentation=AUGMENTATIONS[data.augmentation],
         shuffle=True,
         drop_last=True,
         bucket_by_length=data.bucket_by_length,
@@ -163,13 +163,6 @@ def _require_size(data: DataConfig, dataset: PreparedDataset) -> None:
             f" {source} {data.path}-{data.image_size} … --size {data.image_size}), or lower"
             " data.image_size"
         )
-
-
-def _augmentation(data: DataConfig) -> Augmentation | None:
-    if data.augmentation == "none":
-        return None
-    rotation = 5.0 if data.augmentation == "promptmrg" else 0.0
-    return Augmentation(flip=data.augmentation == "r2gen", rotation=rotation)
 
 
 @final

@@ -44,6 +44,7 @@ class DataConfig(_Table):
         min_frequency: How often a word must occur in the training reports to be known, or two
             neighbouring pieces to become one.
         augmentation: "none", "crop" (random crop), "promptmrg" (and a rotation by up to 5 degrees),
+            "camanet" (half of the views rotated by up to 10 degrees and scaled by up to a fifth),
             or "r2gen" (random crop and mirroring, which exchanges left and right while the report
             keeps them).
         bucket_by_length: Whether a batch holds reports of like length, which saves padding.
@@ -67,7 +68,7 @@ class DataConfig(_Table):
     retrieval: str | None = None
     neighbours: Positive = 21
     priors: bool = False
-    augmentation: Literal["none", "crop", "promptmrg", "r2gen"] = "none"
+    augmentation: Literal["none", "crop", "promptmrg", "camanet", "r2gen"] = "none"
     bucket_by_length: bool = False
     workers: Annotated[int, Field(ge=0)] = 0
 
@@ -164,8 +165,10 @@ class ScheduleConfig(_Table):
         name: "constant", "cosine" (to `final`), "cosine_epochs" (the same, but constant within an
             epoch: the first has the peak, epoch e of E has what a cosine has at e / E), or "step"
             (times `factor` every `every` epochs).
-        warm_up: Optimizer steps in which the rate rises linearly from 0; those of "cosine_epochs"
-            end with the first epoch.
+        warm_up: Optimizer steps in which the rate rises linearly; those of "cosine_epochs" end with
+            the first epoch.
+        warm_up_epochs: The same in epochs; one of the two is 0.
+        warm_up_from: Learning rate that it rises from, of backbone and rest alike.
         final: Last rate of a cosine as a share of the peak.
         every: Epochs between two changes of "step".
         factor: What "step" multiplies with.
@@ -176,9 +179,20 @@ class ScheduleConfig(_Table):
 
     name: Literal["constant", "cosine", "cosine_epochs", "step"] = "cosine"
     warm_up: NotNegative = 0
+    warm_up_epochs: NotNegative = 0
+    warm_up_from: Annotated[float, Field(ge=0)] = 0.0
     final: Annotated[float, Field(ge=0, le=1)] = 0.0
     every: Positive = 1
     factor: Annotated[float, Field(gt=0, le=1)] = 0.8
+
+    @model_validator(mode="after")
+    def _check_warm_up(self) -> "ScheduleConfig":
+        if self.warm_up and self.warm_up_epochs:
+            raise ValueError(
+                f"a warm-up is {self.warm_up} steps or {self.warm_up_epochs} epochs long, not "
+                "both; set one of warm_up and warm_up_epochs to 0"
+            )
+        return self
 
 
 class ClipConfig(_Table):
@@ -264,7 +278,8 @@ class TrainingConfig(_Table):
         clip: How the final gradient is clipped.
         seed: Of parameters, data order, augmentation and dropout.
         validation: When and on what is validated.
-        select: Flat name of the validation score that chooses the best checkpoint.
+        select: Flat name of the validation score that chooses the best checkpoint, or a sum of
+            some, such as "nlg.bleu_4 + 0.5 * nlg.bleu_1".
         decoding: How the test reports are generated.
         null_every: Optimizer steps between two measurements of the null: cosines between gradients
             on disjoint halves of one batch; 0 for never.

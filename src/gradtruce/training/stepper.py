@@ -15,7 +15,7 @@ from gradtruce.methods.base import TaskSpec, model_inputs, waiting_tasks
 from gradtruce.training.assembly import TrainingParts
 from gradtruce.training.config import ClipConfig, TrainingConfig
 from gradtruce.training.precision import autocast, require_scale
-from gradtruce.training.schedule import rate_factor
+from gradtruce.training.schedule import learning_rate
 
 Record = dict[str, Any]  # a line of the log: numbers by name, and tables of them
 
@@ -121,14 +121,14 @@ class Stepper:
         return losses
 
     def _set_rates(self, step: int) -> dict[str, float]:
-        factor = rate_factor(
-            self._config.schedule,
-            step=step,
-            total_steps=self._parts.total_steps,
-            steps_per_epoch=self._parts.steps_per_epoch,
-        )
         for group in self._parts.optimizer.param_groups:
-            group["lr"] = group["peak"] * factor
+            group["lr"] = learning_rate(
+                self._config.schedule,
+                group["peak"],
+                step=step,
+                total_steps=self._parts.total_steps,
+                steps_per_epoch=self._parts.steps_per_epoch,
+            )
         return {group["name"]: group["lr"] for group in self._parts.optimizer.param_groups}
 
 

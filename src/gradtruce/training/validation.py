@@ -17,7 +17,7 @@ from gradtruce.naming import suggestion
 from gradtruce.training.assembly import DataParts
 from gradtruce.training.config import RunConfig
 from gradtruce.training.prediction import known_labels, mean_losses, predict
-from gradtruce.training.select import LOSSES
+from gradtruce.training.select import LOSSES, selected_terms, selected_value
 
 _FINE = ("per_class", "uncertain_positive", "both_empty", "auc.")
 
@@ -26,7 +26,7 @@ def validate(method: Method, data: DataParts, config: RunConfig, labeler: Labele
     """Return the scores of generated validation reports and the losses, and the findings.
 
     Reports are generated, not teacher-forced. Scores of single observations are left out of the
-    log, unless `training.select` asks for one.
+    log, unless `training.select` asks for one. A sum that it asks for is there by its own name.
     """
     training = config.training
     decoding = decoding_of(config, beams=training.validation.beams)
@@ -38,11 +38,13 @@ def validate(method: Method, data: DataParts, config: RunConfig, labeler: Labele
         LOSSES + task: loss for task, loss in mean_losses(method, data.val, precision).items()
     }
     every = {name: score.value for name, score in metrics.flat().items()} | losses
+    selected = selected_terms(training.select)
     scores = {
         name: value
         for name, value in every.items()
-        if name == training.select or not any(part in name for part in _FINE)
+        if name in selected or not any(part in name for part in _FINE)
     }
+    scores[training.select] = selected_value(training.select, scores)
     return Validation(scores, *_findings_and_labels(predictions))
 
 
@@ -78,7 +80,7 @@ def require_score(name: str, data: DataParts, labeler: Labeler, tasks: Sequence[
     """Refuse a score to select by that validation will not have, before anything is trained.
 
     Args:
-        name: Flat name of the score.
+        name: Flat name of the score, or a sum of scores.
         data: The validation studies, scored here as if their references had been generated.
         labeler: Reads them.
         tasks: Whose losses can be selected by.
@@ -86,6 +88,7 @@ def require_score(name: str, data: DataParts, labeler: Labeler, tasks: Sequence[
     Raises:
         ValueError: If there is no such score, or it can't be computed on these studies.
     """
+    terms = selected_terms(name)
     val = data.val
     perfect = [
         Prediction(
@@ -99,9 +102,12 @@ def require_score(name: str, data: DataParts, labeler: Labeler, tasks: Sequence[
         for place, text in enumerate(val.references)
     ]
     metrics = evaluate(perfect, standard_families(labeler), resamples=0)
-    group = metrics.groups.get(name.partition(".")[0])
-    if group is not None and group.reason:
-        raise ValueError(f"training.select: {name!r} can't be computed: {group.reason}")
     known = [*metrics.flat(), *(LOSSES + task.name for task in tasks)]
-    if name not in known:
-        raise ValueError(f"training.select: no score is called {name!r}{suggestion(name, known)}")
+    for term in terms:
+        group = metrics.groups.get(term.partition(".")[0])
+        if group is not None and group.reason:
+            raise ValueError(f"training.select: {term!r} can't be computed: {group.reason}")
+        if term not in known:
+            raise ValueError(
+                f"training.select: no score is called {term!r}{suggestion(term, known)}"
+            )
