@@ -10,6 +10,7 @@ from gradtruce.evaluation.predictions import Prediction
 from gradtruce.methods.base import Decoding
 from gradtruce.training.config import RunConfig
 from gradtruce.training.config_file import load_config
+from gradtruce.training.retrieval.retriever import retriever
 from gradtruce.training.validation import decoding_of
 from gradtruce.viewer.report.own_images import refuse_existing, write_own_images
 from gradtruce.viewer.report.sentence_attention import Reader
@@ -39,7 +40,11 @@ def read_images(
     checkpoint, config = _find(run)
     data = config.data if config else None
     studies = studies_of(images, each=each, max_views=data.views if data else 2)
-    reader = Reader(checkpoint, data.views if data else 2, data.max_tokens if data else 60)
+    reader = (
+        Reader(checkpoint, data.views, data.max_tokens, retriever(data, are_own=True))
+        if data
+        else Reader(checkpoint)
+    )
     predictions = reader.write(studies, decoding_of(config) if config else Decoding())
     write_own_images(output, reader, studies, predictions)
     return predictions

@@ -20,6 +20,7 @@ from gradtruce.data.transforms import ImageProcessor, stack_views
 from gradtruce.evaluation.predictions import Prediction
 from gradtruce.methods.base import Decoding
 from gradtruce.methods.registry import Method, load
+from gradtruce.training.retrieval.retriever import Retriever
 
 BATCH = 16
 
@@ -56,15 +57,23 @@ class Reader:
         checkpoint: Folder that `save_pretrained` wrote, such as `checkpoints/best`.
         max_views: Most views of a study that the method sees.
         max_tokens: Most tokens of a report.
+        retrieve: Finds the training reports that the method reads besides the images, if it does.
 
     Raises:
         FileNotFoundError: If the folder holds no saved method.
     """
 
-    def __init__(self, checkpoint: Path, max_views: int = 2, max_tokens: int = 60) -> None:
+    def __init__(
+        self,
+        checkpoint: Path,
+        max_views: int = 2,
+        max_tokens: int = 60,
+        retrieve: Retriever | None = None,
+    ) -> None:
         self.method: Method = load(checkpoint)
         self.processor = ImageProcessor.load(checkpoint)
         self.max_views, self.max_tokens = max_views, max_tokens
+        self._retrieve = retrieve
 
     def views(self, study: Study) -> tuple[View, ...]:
         """Return the views that the method sees, in its order."""
@@ -159,4 +168,5 @@ class Reader:
             view_mask=view_mask,
             input_ids=torch.tensor([row + [0] * (longest - len(row)) for row in ids]),
             labels=torch.full((len(studies), len(OBSERVATIONS)), torch.nan),
+            retrieved=None if self._retrieve is None else self._retrieve(studies),
         )
