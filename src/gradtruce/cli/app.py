@@ -15,6 +15,7 @@ from gradtruce.cli.convert import convert
 from gradtruce.cli.demo import demo
 from gradtruce.cli.doctor import doctor
 from gradtruce.cli.evaluate import evaluate
+from gradtruce.cli.generate import generate
 from gradtruce.cli.label import label
 from gradtruce.cli.listing import list_names
 from gradtruce.cli.predict import predict
@@ -41,6 +42,7 @@ ORDER = (
     "prepare",
     "train",
     "predict",
+    "generate",
     "evaluate",
     "label",
     "report",
@@ -103,6 +105,7 @@ app.command(short_help="Compare two optimizers on synthetic studies.")(demo)
 app.add_typer(prepare, name="prepare", short_help="Make a prepared data set.")
 app.command(short_help="Train a method; score its test reports.")(train)
 app.command(short_help="Write reports for your own images.")(predict)
+app.command(short_help="Write reports for a prepared data set.")(generate)
 app.command(short_help="Score generated reports, with protocol.")(evaluate)
 app.command(short_help="Label reports with the 14 observations.")(label)
 app.command(short_help="Draw a run or a comparison as one page.")(report)

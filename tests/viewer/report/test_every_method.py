@@ -12,20 +12,25 @@ from PIL import Image
 
 from gradtruce.data.observations import FINDINGS
 from gradtruce.data.prepared import PreparedDataset
-from gradtruce.data.study import Study
+from gradtruce.data.retrieval.bank import RetrievalBank
+from gradtruce.data.retrieval.bank_file import RetrievalFile
+from gradtruce.data.study import SPLITS, Study
 from gradtruce.data.tokenizer import build_tokenizer
 from gradtruce.data.transforms import ImageProcessor
 from gradtruce.evaluation.predictions import Prediction, read_predictions, write_predictions
 from gradtruce.methods.base import Decoding
 from gradtruce.methods.registry import Method, build, method_names
 from gradtruce.training.config import DataConfig, MethodConfig, RunConfig
-from gradtruce.training.config_file import write_config
+from gradtruce.training.config_file import load_config, write_config
+from gradtruce.training.retrieval.image_query import EncoderConfig, ImageQuery
+from gradtruce.training.retrieval.retriever import retriever
 from gradtruce.viewer.report.builder import build as build_page
 from gradtruce.viewer.report.own_images import write_own_images
 from gradtruce.viewer.report.read_images import read_images
 from gradtruce.viewer.report.sentence_attention import Reader
 from tests.methods.studies import SMALL, VARIANTS, method_of
 
+NEIGHBOURS = 4
 REPORT = "the heart is enlarged . no pleural effusion ."
 WITHOUT_HEAD = {
     "r2gen": {"findings_weight": 0.0},
@@ -34,22 +39,15 @@ WITHOUT_HEAD = {
 }
 """Options that take the findings head off the methods that have one and need not."""
 
-RETRIEVING = {"promptmrg"}
-"""Methods that read similar training reports, which a reader of images has not: not shown yet."""
-
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
-    **{
-        variant: (method_of(variant), options)
-        for variant, options in VARIANTS.items()
-        if method_of(variant) not in RETRIEVING
-    },
+    **{variant: (method_of(variant), options) for variant, options in VARIANTS.items()},
     **{f"{name}, no head": (name, options) for name, options in WITHOUT_HEAD.items()},
     "xpronet, oracle and head": ("xpronet", {"selecting_labels": "oracle"}),
 }
 
 
 def test_every_method_is_among_the_cases() -> None:
-    assert {name for name, _ in CASES.values()} == set(method_names()) - RETRIEVING
+    assert {name for name, _ in CASES.values()} == set(method_names())
 
 
 @pytest.fixture(params=CASES)
@@ -61,8 +59,11 @@ def run(request: pytest.FixtureRequest, comparison: Path, tmp_path: Path) -> tup
     method = build(name, build_tokenizer([REPORT], 1), options)
     folder = tmp_path / "run"
     folder.mkdir()
+    bank = None if method.retrieved_width is None else write_bank(comparison, tmp_path, method)
     config = RunConfig(
-        data=DataConfig(path=str(comparison / "data"), image_size=32),
+        data=DataConfig(
+            path=str(comparison / "data"), image_size=32, retrieval=bank, neighbours=NEIGHBOURS
+        ),
         method=MethodConfig(name=name, options=options),
     )
     write_config(config, folder / "config.toml")
@@ -73,13 +74,38 @@ def run(request: pytest.FixtureRequest, comparison: Path, tmp_path: Path) -> tup
     return folder, method
 
 
+def write_bank(comparison: Path, folder: Path, method: Method) -> str:
+    """Write a bank of random features with the encoder that made its queries."""
+    data = PreparedDataset.open(comparison / "data")
+    query = ImageQuery(EncoderConfig("compact", (8,), (1,), method.retrieved_width, 32))
+    splits = [data.split(name) for name in SPLITS]
+    features = torch.nn.functional.normalize(torch.randn(8, method.retrieved_width), dim=1)
+    texts = features[torch.arange(len(splits[0])) % 8]
+    file = RetrievalFile(
+        RetrievalBank(splits[0].ids, texts),
+        tuple(study for split in splits for study in split.ids),
+        torch.cat([query.of_studies(list(split)) for split in splits]),
+        "a test",
+        encoder=query.state_dict(),
+        encoder_config=query.record(),
+    )
+    file.write(folder / "bank")
+    return str(folder / "bank")
+
+
+def reader_of(folder: Path) -> Reader:
+    """Return the reader of the run's own studies."""
+    data = load_config(folder / "config.toml").data
+    return Reader(folder / "checkpoints/best", retriever=retriever(data, are_own=False))
+
+
 def studies_of(comparison: Path) -> list[Study]:
     return list(PreparedDataset.open(comparison / "data").split("test")[:2])
 
 
 def written(comparison: Path, folder: Path) -> list[Prediction]:
     """Write the predictions of the run: with known sentences and all findings."""
-    reader, studies = Reader(folder / "checkpoints" / "best"), studies_of(comparison)
+    reader, studies = reader_of(folder), studies_of(comparison)
     generated = reader.write(studies, Decoding(beams=1, max_tokens=4))
     truths = {each.id: each for each in read_predictions(comparison / "linear/predictions.jsonl")}
     found = [
@@ -118,7 +144,7 @@ def test_predict_shows_attention_and_activation(
 ) -> None:
     folder, method = run
     predictions = written(comparison, folder)
-    reader, studies = Reader(folder / "checkpoints" / "best"), studies_of(comparison)
+    reader, studies = reader_of(folder), studies_of(comparison)
     page = write_own_images(tmp_path / "out", reader, studies, predictions)
     assert len([*page.parent.rglob("sentence-*.png")]) == 2 * 2 * 2
     has_head = predictions[0].findings is not None
@@ -148,7 +174,7 @@ def test_the_labels_of_a_study_reach_a_method_that_is_told_them(
     run: tuple[Path, Method], comparison: Path
 ) -> None:
     folder, method = run
-    reader, (study, _) = Reader(folder / "checkpoints" / "best"), studies_of(comparison)
+    reader, (study, _) = reader_of(folder), studies_of(comparison)
     other = replace(study, labels=dict.fromkeys(FINDINGS, 1))
     (first,), (second,) = (reader.looks([each], [REPORT]) for each in (study, other))
     is_same = all(torch.equal(a.grid, b.grid) for a, b in zip(first, second, strict=True))

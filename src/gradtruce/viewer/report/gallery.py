@@ -13,6 +13,7 @@ from gradtruce.data.prepared import PreparedDataset
 from gradtruce.data.study import Study
 from gradtruce.evaluation.labelers.base import Labeler
 from gradtruce.evaluation.predictions import Prediction
+from gradtruce.training.retrieval.retriever import retriever
 from gradtruce.viewer.report.agreement import (
     Sentence,
     States,
@@ -173,7 +174,8 @@ def _reader(run: RunRecord) -> Reader:
             f"{folder} holds no checkpoint, which the gallery needs; `gradtruce train` makes it "
             "(a gallery of 0 studies does without)"
         )
-    return Reader(folder, run.config.data.views, run.config.data.max_tokens)
+    data = run.config.data
+    return Reader(folder, data.views, data.max_tokens, retriever(data, are_own=False))
 
 
 def _tidy(report: str) -> str:

@@ -10,6 +10,7 @@ from gradtruce.evaluation.predictions import Prediction
 from gradtruce.methods.base import Decoding
 from gradtruce.training.config import RunConfig
 from gradtruce.training.config_file import load_config
+from gradtruce.training.retrieval.retriever import retriever
 from gradtruce.training.validation import decoding_of
 from gradtruce.viewer.report.own_images import refuse_existing, write_own_images
 from gradtruce.viewer.report.sentence_attention import Reader
@@ -39,7 +40,8 @@ def read_images(
         FileExistsError: If the output folder is there.
         FileNotFoundError: If an image or the checkpoint is missing.
         ValueError: If an image cannot be read, one study has more views than the method reads, or
-            the method is told labels besides images.
+            the method is told labels besides images, or reads retrieved reports and its bank can't
+            find any for other images.
 
     >>> read_images(Path("runs/nowhere"), [Path("film.png")], Path("no/such/output"))
     Traceback (most recent call last):
@@ -49,7 +51,12 @@ def read_images(
     checkpoint, config = _find(run)
     data = config.data if config else None
     studies = studies_of(images, each=each, max_views=data.views if data else 2)
-    reader = Reader(checkpoint, data.views if data else 2, data.max_tokens if data else None)
+    reader = Reader(
+        checkpoint,
+        data.views if data else 2,
+        data.max_tokens if data else None,
+        retriever(data, are_own=True) if data else None,
+    )
     saved = reader.method.decoding
     decoding = decoding_of(config) if config else saved or Decoding()
     if tell is not None:

@@ -21,6 +21,7 @@ from gradtruce.data.transforms import ImageProcessor, stack_views
 from gradtruce.evaluation.predictions import Prediction
 from gradtruce.methods.base import Decoding
 from gradtruce.methods.registry import Method, load
+from gradtruce.training.retrieval.retriever import Retriever
 
 BATCH = 16
 
@@ -58,17 +59,24 @@ class Reader:
         max_views: Most views of a study that the method sees.
         max_tokens: Most tokens of a report; where not given, as many as the method's own decoding
             generates.
+        retriever: Finds the reports that the method reads beside the images, where it reads any.
 
     Raises:
         FileNotFoundError: If the folder holds no saved method.
     """
 
-    def __init__(self, checkpoint: Path, max_views: int = 2, max_tokens: int | None = None) -> None:
+    def __init__(
+        self,
+        checkpoint: Path,
+        max_views: int = 2,
+        max_tokens: int | None = None,
+        retriever: Retriever | None = None,
+    ) -> None:
         self.method: Method = load(checkpoint)
         self.processor = ImageProcessor.load(checkpoint)
         self.max_views = max_views
         self.max_tokens = max_tokens or (self.method.decoding or Decoding()).max_tokens
-        self._checkpoint = checkpoint
+        self._checkpoint, self._retriever = checkpoint, retriever
 
     def views(self, study: Study) -> tuple[View, ...]:
         """Return the views that the method sees, in its order."""
@@ -180,6 +188,7 @@ class Reader:
             view_mask=view_mask,
             input_ids=torch.tensor([row + [pad] * (longest - len(row)) for row in ids]),
             labels=torch.tensor([_states(study) for study in studies]),
+            retrieved=self._retriever(studies) if self._retriever else None,
         )
 
 
