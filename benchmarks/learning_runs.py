@@ -133,7 +133,7 @@ def gradtruce(*arguments: str) -> None:
 
 
 def make_needed(cases: Sequence[Case], data: Path) -> None:
-    """Build clusters, prototypes and banks of a set, where a case needs them and they are not there."""
+    """Build clusters, prototypes and bank of a set, where a case needs them and lacks them."""
     for method, (command, _) in made_of(data).items():
         output = Path(command[command.index("--output") + 1])
         if any(case.method == method for case in cases) and not output.exists():
