@@ -1,11 +1,10 @@
 """A trained method and studies: reports, and where each of their sentences and findings looks."""
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -23,6 +22,7 @@ from gradtruce.evaluation.predictions import Prediction
 from gradtruce.methods.base import Decoding
 from gradtruce.methods.registry import Method, load
 from gradtruce.training.retrieval.retriever import Retriever
+from gradtruce.viewer.report.prior_studies import Priors, prior_fields, states_of
 
 BATCH = 16
 
@@ -61,6 +61,8 @@ class Reader:
         max_tokens: Most tokens of a report; where not given, as many as the method's own decoding
             generates.
         retriever: Finds the reports that the method reads beside the images, where it reads any.
+        priors: Finds the study before a study, where the method was trained with priors; where not
+            given, no study is compared with another.
 
     Raises:
         FileNotFoundError: If the folder holds no saved method.
@@ -72,12 +74,13 @@ class Reader:
         max_views: int = 2,
         max_tokens: int | None = None,
         retriever: Retriever | None = None,
+        priors: Priors | None = None,
     ) -> None:
         self.method: Method = load(checkpoint)
         self.processor = ImageProcessor.load(checkpoint)
         self.max_views = max_views
         self.max_tokens = max_tokens or (self.method.decoding or Decoding()).max_tokens
-        self._checkpoint, self._retriever = checkpoint, retriever
+        self._checkpoint, self._retriever, self._priors = checkpoint, retriever, priors
 
     def views(self, study: Study) -> tuple[View, ...]:
         """Return the views that the method sees, in its order."""
@@ -191,9 +194,17 @@ class Reader:
             pixel_values=pixel_values,
             view_mask=view_mask,
             input_ids=torch.tensor([row + [pad] * (longest - len(row)) for row in ids]),
-            labels=torch.tensor([_states(study) for study in studies]),
+            labels=torch.tensor([states_of(study) for study in studies]),
             retrieved=self._retriever(studies) if self._retriever else None,
+            **self._prior(studies),
         )
+
+    def _prior(self, studies: Sequence[Study]) -> dict[str, Any]:  # fields of a batch
+        if self._priors is None:
+            return {}
+        priors = [self._priors(study) for study in studies]
+        tokenizer = self.method.require_tokenizer()
+        return prior_fields(priors, tokenizer, self.processor, self.max_views, self.max_tokens)
 
 
 def _sentence_tokens(
@@ -216,8 +227,3 @@ def _sentence_tokens(
         texts.append(" ".join(words[place].group() for place in span))
         tokens.append(range(inside[0], inside[-1] + 1))
     return texts, tokens
-
-
-def _states(study: Study) -> list[float]:
-    """Return the state of each observation as a batch has it; NaN where nothing is known."""
-    return [float(study.labels.get(name, math.nan)) for name in OBSERVATIONS]
