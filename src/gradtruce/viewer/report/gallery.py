@@ -26,6 +26,7 @@ from gradtruce.viewer.report.agreement import (
 )
 from gradtruce.viewer.report.films import Film, films, heat_uris
 from gradtruce.viewer.report.finding_rows import FindingRow, finding_rows
+from gradtruce.viewer.report.prior_studies import priors_of
 from gradtruce.viewer.report.records import RunRecord
 from gradtruce.viewer.report.selection import Candidate, choose
 from gradtruce.viewer.report.sentence_attention import Look, Reader
@@ -138,7 +139,7 @@ def build_gallery(
     by_id = {candidate.id: candidate for candidate in candidates}
     chosen = choose(candidates, count)
     studies = [dataset.study(study_id) for study_id, _ in chosen]
-    readers = [_reader(run) for run in runs]
+    readers = [_reader(run, dataset) for run in runs]
     looks = [
         reader.looks(studies, [_tidy(run.predictions[study.id].generated) for study in studies])
         for run, reader in zip(runs, readers, strict=True)
@@ -167,7 +168,7 @@ def _candidates(runs: Sequence[RunRecord], labeler: Labeler) -> list[Candidate]:
     ]
 
 
-def _reader(run: RunRecord) -> Reader:
+def _reader(run: RunRecord, dataset: PreparedDataset) -> Reader:
     folder = run.folder / "checkpoints" / "best"
     if not (folder / "config.json").is_file():
         raise FileNotFoundError(
@@ -175,7 +176,8 @@ def _reader(run: RunRecord) -> Reader:
             "(a gallery of 0 studies does without)"
         )
     data = run.config.data
-    return Reader(folder, data.views, data.max_tokens, retriever(data, are_own=False))
+    found, priors = retriever(data, are_own=False), priors_of(data, dataset)
+    return Reader(folder, data.views, data.max_tokens, found, priors)
 
 
 def _tidy(report: str) -> str:

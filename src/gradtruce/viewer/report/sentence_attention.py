@@ -1,10 +1,10 @@
 """A trained method and studies: reports, and where each of their sentences and findings looks."""
 
-import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from gradtruce.evaluation.predictions import Prediction
 from gradtruce.methods.base import Decoding
 from gradtruce.methods.registry import Method, load
 from gradtruce.training.retrieval.retriever import Retriever
+from gradtruce.viewer.report.prior_studies import Priors, prior_fields, states_of
 
 BATCH = 16
 
@@ -60,6 +61,8 @@ class Reader:
         max_tokens: Most tokens of a report; where not given, as many as the method's own decoding
             generates.
         retriever: Finds the reports that the method reads beside the images, where it reads any.
+        priors: Finds the study before a study, where the method was trained with priors; where not
+            given, no study is compared with another.
 
     Raises:
         FileNotFoundError: If the folder holds no saved method.
@@ -71,12 +74,13 @@ class Reader:
         max_views: int = 2,
         max_tokens: int | None = None,
         retriever: Retriever | None = None,
+        priors: Priors | None = None,
     ) -> None:
         self.method: Method = load(checkpoint)
         self.processor = ImageProcessor.load(checkpoint)
         self.max_views = max_views
         self.max_tokens = max_tokens or (self.method.decoding or Decoding()).max_tokens
-        self._checkpoint, self._retriever = checkpoint, retriever
+        self._checkpoint, self._retriever, self._priors = checkpoint, retriever, priors
 
     def views(self, study: Study) -> tuple[View, ...]:
         """Return the views that the method sees, in its order."""
@@ -85,8 +89,8 @@ class Reader:
     def looks(self, studies: Sequence[Study], reports: Sequence[str]) -> list[list[Look]]:
         """Return, for each study and its report, where each sentence looks.
 
-        One teacher-forced pass; the words of a report are what stands between its blanks, as for
-        the method's own tokenizer.
+        One teacher-forced pass; a sentence looks where its tokens look, on average. Of a report
+        with more than the most tokens, the words that have one.
         """
         found: list[list[Look]] = []
         for start in range(0, len(studies), BATCH):
@@ -168,12 +172,15 @@ class Reader:
         maps = self.method.attention(batch, batch.input_ids).cpu()
         found = []
         for row, (study, report) in enumerate(zip(studies, reports, strict=True)):
-            words = report.split()[: self.max_tokens - 1]
-            spans = sentence_spans(words)
-            grids = sentence_maps(maps[row, 1 : 1 + len(words), : len(self.views(study))], spans)
-            texts = (" ".join(words[place] for place in span) for span in spans)
+            texts, spans = _sentence_tokens(report, self._offsets(report))
+            grids = sentence_maps(maps[row, :, : len(self.views(study))], spans)
             found.append([Look(text, grid) for text, grid in zip(texts, grids, strict=True)])
         return found
+
+    def _offsets(self, report: str) -> list[tuple[int, int]]:
+        """Return the part of the report that each token stands for; none of it for bos and eos."""
+        encoded = self.method.require_tokenizer()(report, return_offsets_mapping=True)
+        return [(start, stop) for start, stop in encoded["offset_mapping"]][: self.max_tokens]
 
     def _batch(self, studies: Sequence[Study], reports: Sequence[str]) -> Batch:
         tokenizer = self.method.require_tokenizer()
@@ -187,11 +194,36 @@ class Reader:
             pixel_values=pixel_values,
             view_mask=view_mask,
             input_ids=torch.tensor([row + [pad] * (longest - len(row)) for row in ids]),
-            labels=torch.tensor([_states(study) for study in studies]),
+            labels=torch.tensor([states_of(study) for study in studies]),
             retrieved=self._retriever(studies) if self._retriever else None,
+            **self._prior(studies),
         )
 
+    def _prior(self, studies: Sequence[Study]) -> dict[str, Any]:  # fields of a batch
+        if self._priors is None:
+            return {}
+        priors = [self._priors(study) for study in studies]
+        tokenizer = self.method.require_tokenizer()
+        return prior_fields(priors, tokenizer, self.processor, self.max_views, self.max_tokens)
 
-def _states(study: Study) -> list[float]:
-    """Return the state of each observation as a batch has it; NaN where nothing is known."""
-    return [float(study.labels.get(name, math.nan)) for name in OBSERVATIONS]
+
+def _sentence_tokens(
+    report: str, offsets: Sequence[tuple[int, int]]
+) -> tuple[list[str], list[range]]:
+    """Return the sentences of a report as far as it has tokens, and where their tokens lie.
+
+    Sentences are told by what stands between blanks, so the point of a number, which may be a token
+    of its own, ends none.
+
+    >>> _sentence_tokens("1.5 cm . no", [(0, 0), (0, 1), (1, 2), (2, 3), (4, 6), (7, 8)])
+    (['1.5 cm .'], [range(1, 6)])
+    """
+    end = max((stop for _, stop in offsets), default=0)
+    words = [word for word in re.finditer(r"\S+", report) if word.start() < end]
+    texts, tokens = [], []
+    for span in sentence_spans([word.group() for word in words]):
+        left, right = words[span.start].start(), words[span.stop - 1].end()
+        inside = [n for n, (start, stop) in enumerate(offsets) if left <= start < min(stop, right)]
+        texts.append(" ".join(words[place].group() for place in span))
+        tokens.append(range(inside[0], inside[-1] + 1))
+    return texts, tokens
