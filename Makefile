@@ -48,7 +48,7 @@ bench-evaluation: setup  ## what evaluating 3,858 reports costs: benchmarks/resu
 bench-generation: setup  ## training and generation of R2Gen: benchmarks/results/generation.md
 	$(BIN)/python -m benchmarks.generation
 
-learn: setup     ## train every method, some 50 minutes: benchmarks/results/learning.md; ANNOTATION=… adds real text
+learn: setup     ## train every method, some 20 minutes: benchmarks/results/learning.md; ANNOTATION=… adds real text
 	$(BIN)/python -m benchmarks.learning $(if $(ANNOTATION),--annotation $(ANNOTATION)) $(if $(REPORTS),--reports $(REPORTS))
 
 check: setup     ## format, lint, types, layers, spelling, dead code, docs

@@ -31,7 +31,7 @@ from benchmarks.learning_runs import (
 from benchmarks.learning_table import page, read_rows
 from gradtruce.data.prepared import PreparedDataset
 
-BOTH_ON_TEXT = ("r2gen", "wcl")
+BOTH_ON_TEXT = ("r2gen",)
 """Methods that are trained on real text with CAME-Grad too."""
 
 
@@ -102,7 +102,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--folder", type=Path, default=Path("runs/learning"))
     parser.add_argument("--methods", nargs="+", choices=list(PRESETS), default=list(PRESETS))
     parser.add_argument("--steps", type=int, default=400, help="of each run on the phantom")
-    parser.add_argument("--text-steps", type=int, default=150, help="of each run on real text")
+    parser.add_argument("--text-steps", type=int, default=600, help="of each run on real text")
     parser.add_argument("--studies", type=int, default=2000, help="of the phantom")
     parser.add_argument("--annotation", type=Path, help="annotation.json of R2Gen, IU X-Ray")
     parser.add_argument("--reports", type=Path, help="Open-i's folder, or indiana_reports.csv")

@@ -54,6 +54,7 @@ class Row:
         best_step: Step of the checkpoint that wrote the reports.
         seconds: From start to end, with training, validation, generation and scoring.
         processor_seconds: Of these, how many a core worked.
+        load: Of the machine before the start: processes that run or wait for a core.
     """
 
     case: Case
@@ -64,6 +65,7 @@ class Row:
     best_step: int
     seconds: float
     processor_seconds: float
+    load: float
 
     @property
     def beats_baselines(self) -> bool:
@@ -91,6 +93,7 @@ def read_row(case: Case, data: Path, folder: Path, labeler: CachedLabeler) -> Ro
         best_step=_best_step(folder / "log.jsonl"),
         seconds=times["wall_seconds"],
         processor_seconds=times["processor_seconds"],
+        load=times["load_before"],
     )
 
 
@@ -145,12 +148,14 @@ def page(rows: Sequence[Row], *, command: str, described: Mapping[SetName, str])
     versions = ", ".join(
         f"{name} {told[name]}" for name in ("gradtruce", "torch", "transformers", "python")
     )
+    loads = [row.load for row in rows]
+    busy = f"load {min(loads):.1f} to {max(loads):.1f} before the starts" if loads else "no run yet"
     lines = [
         "# What the small presets learn",
         "",
         f"Made by `{command}`. {processor()}, {os.cpu_count()} cores; {versions}. Every run: "
         "the training preset of its method (`demo` for R2Gen, `NAME-demo` for the others), seed 0, "
-        "one thread, other work on the second core; greedy decoding; the checkpoint of the best "
+        f"one thread, beside other work ({busy}); greedy decoding; the checkpoint of the best "
         "of four validations on 128 studies. CAME-Grad has the numbers of the study `demo`; no "
         "setting was chosen on its runs.",
         "",

@@ -15,8 +15,8 @@ from gradtruce.training.config_file import load_config, write_config
 
 DATA = Path("runs/set")
 CASE = Case("phantom", "wcl", "came_grad", 8)
-SIDES, PLACES = ("left", "right", "both"), ("base", "apex", "hilum", "lung", "zone")
-THINGS = ("opacity", "effusion", "nodule", "pneumothorax")
+SIDES, PLACES = ("left", "right", "both"), ("base", "apex", "hilum", "lung")
+THINGS = ("an opacity", "an effusion", "a nodule", "a pneumothorax", "no opacity")
 
 
 def row(low: float, **changes: object) -> Row:
@@ -34,6 +34,7 @@ def row(low: float, **changes: object) -> Row:
         "best_step": 6,
         "seconds": 90.0,
         "processor_seconds": 60.0,
+        "load": 2.0,
     }
     return Row(**(values | changes))
 
@@ -102,7 +103,7 @@ def made_up_annotation(file: Path) -> Path:
     entries = [
         {
             "id": f"CXR{number}_IM-{number:04d}",
-            "report": f"There is a {thing} of the {side} {place}. The heart is normal.",
+            "report": f"There is {thing} of the {side} {place}. The heart is normal.",
             "image_path": [f"CXR{number}_IM-{number:04d}/0.png"],
         }
         for number, (side, place, thing) in enumerate(itertools.product(SIDES, PLACES, THINGS))
@@ -121,14 +122,15 @@ def test_a_small_run_trains_scores_and_writes_and_goes_on(tmp_path: Path) -> Non
     arguments = [
         *("--folder", str(folder), "--write", str(written), "--annotation", str(annotation)),
         *("--methods", "wcl", "xpronet", "--studies", "48", "--steps", "4", "--text-steps", "2"),
+        *("--workers", "1"),
     ]
     main(arguments)
     text = written.read_text()
     assert text.count("| `wcl` | `linear` |") == text.count("| `xpronet` | `linear` |") == 2
-    assert text.count("`came_grad`") == 3
+    assert text.count("`came_grad`") == 2  # on the phantom
     assert "30 / 15 / 15 studies" in text
     before = {file: file.stat().st_mtime_ns for file in folder.glob("*/times.json")}
-    assert len(before) == 7
+    assert len(before) == 6
     main(arguments)
     assert {file: file.stat().st_mtime_ns for file in folder.glob("*/times.json")} == before
     assert written.read_text() == text
