@@ -37,6 +37,7 @@ from benchmarks.generation_report import (
 from benchmarks.published_r2gen import PublishedR2Gen, Size, published_step
 from gradtruce.methods.base import Decoding
 from gradtruce.methods.blocks.cache import ReportCache
+from gradtruce.methods.blocks.inputs import Inputs
 from gradtruce.methods.blocks.published_beam import CachedSteps, published_beam
 from gradtruce.methods.blocks.visual import VisualTokens
 from gradtruce.methods.r2gen import R2Gen, R2GenConfig
@@ -167,7 +168,8 @@ def generation_ways(
     model = make_pair(size, device)[1].eval()
     images = torch.randn(studies, 2, 3, size.pixels, size.pixels, device=device)
     with torch.no_grad():
-        visual = model.encode(images, torch.ones(studies, 2, dtype=torch.bool, device=device))
+        mask = torch.ones(studies, 2, dtype=torch.bool, device=device)
+        visual = model.encode(Inputs(images, mask))
     options = model.decoding_options(Decoding(beams=BEAMS, max_tokens=size.tokens))
     options.suppress_tokens = [PAD, BOS, EOS]
 

@@ -6,6 +6,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from gradtruce.methods.blocks.feature_gate import FeatureGate
+from gradtruce.methods.blocks.full_precision import HALVES
 
 HIDDEN_SCORE: Final = -1e4
 """Added to the score of a word that is not there; finite, so that a report without words is 0."""
@@ -90,7 +91,11 @@ class TextFusion(nn.Module):
 def _over_places(
     rows: Float[Tensor, "images places channels"],
 ) -> Float[Tensor, "images places channels"]:
-    """Return each channel of each image with mean 0 and deviation 1 over all places."""
+    """Return each channel of each image with mean 0 and deviation 1 over all places.
+
+    In 16 bits the squares of small deviations vanish and their inverse overflows.
+    """
+    rows = rows.float() if rows.dtype in HALVES else rows
     mean = rows.mean(dim=1, keepdim=True)
     centred = rows - mean
     return centred * (centred.square().mean(dim=1, keepdim=True) + 1e-5).rsqrt()
