@@ -70,6 +70,7 @@ def generate(
             max_tokens=asked.data.max_tokens,
             cleaning=asked.data.cleaning,
             max_views=asked.data.views,
+            with_priors=asked.data.priors,
             neighbours=_neighbours(trained.data, split),
         )
         found += predict(
