@@ -26,8 +26,8 @@ from gradtruce.evaluation.errors.extract import Extractor
 from gradtruce.evaluation.labelers.rules import RulesLabeler
 from gradtruce.methods.base import Decoding
 from gradtruce.methods.registry import Method, load
-from gradtruce.training.assembly import load_data
 from gradtruce.training.config_file import load_config
+from gradtruce.training.data_parts import load_data
 
 PRIOR: Final = ("prior_pixel_values", "prior_mask", "prior_input_ids", "prior_labels")
 DRAWS: Final = 2000

@@ -13,8 +13,8 @@ from gradtruce.cli.app import run
 from gradtruce.data.prepared import PreparedDataset, PreparedWriter
 from gradtruce.data.retrieval.bank_file import RetrievalFile
 from gradtruce.data.study import SPLITS, Study
-from gradtruce.training.assembly import load_data
 from gradtruce.training.config import DataConfig, RunConfig
+from gradtruce.training.data_parts import load_data
 from gradtruce.training.retrieval.image_query import ImageQuery
 from gradtruce.training.retrieval.retriever import retriever
 from tests.training.conftest import made_up_study

@@ -14,8 +14,9 @@ from gradtruce.methods.ddatr import DDaTRConfig
 from gradtruce.methods.registry import build
 from gradtruce.methods.weights.bert_parts import load_bert
 from gradtruce.methods.weights.prior_text_file import load_prior_text
-from gradtruce.training.assembly import build_training, load_data
+from gradtruce.training.assembly import build_training
 from gradtruce.training.config_file import load_config
+from gradtruce.training.data_parts import load_data
 from tests.methods.studies import SMALL, make_method, make_tokenizer
 
 BERT = {

@@ -7,8 +7,9 @@ import torch
 
 from gradtruce.data.batch import Batch
 from gradtruce.training import assembly
-from gradtruce.training.assembly import build_training, load_data
+from gradtruce.training.assembly import build_training
 from gradtruce.training.checkpoint import load_trainer
+from gradtruce.training.data_parts import load_data
 from gradtruce.training.loop import train
 from gradtruce.training.null import measure_null
 from gradtruce.training.precision import require_precision

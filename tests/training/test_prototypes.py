@@ -12,8 +12,9 @@ from safetensors import safe_open
 from gradtruce.cli.app import run
 from gradtruce.data.observations import OBSERVATIONS
 from gradtruce.methods.xpronet import ORACLE
-from gradtruce.training.assembly import build_method, load_data
+from gradtruce.training.assembly import build_method
 from gradtruce.training.config import RunConfig
+from gradtruce.training.data_parts import load_data
 from gradtruce.training.loop import train
 from gradtruce.training.prototypes import RECORD, ROWS, preset_config
 

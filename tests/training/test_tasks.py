@@ -12,12 +12,7 @@ from gradtruce.data.batch import Batch
 from gradtruce.methods.base import TaskSpec
 from gradtruce.methods.blocks.objectives import Objective, Outputs, Targets
 from gradtruce.methods.registry import Method, build
-from gradtruce.training.assembly import (
-    TrainingParts,
-    build_engine,
-    build_method,
-    build_optimizer,
-)
+from gradtruce.training.assembly import TrainingParts, build_engine, build_method, build_optimizer
 from gradtruce.training.config import RunConfig, TrainingConfig
 from gradtruce.training.stepper import Stepper
 from tests.methods.studies import SMALL, make_batch, make_method, make_tokenizer

@@ -11,8 +11,8 @@ from gradtruce.data.tokenizer import decode, encode
 from gradtruce.data.wordpiece import SPECIAL, train_wordpiece
 from gradtruce.evaluation.predictions import read_predictions
 from gradtruce.methods.registry import load
-from gradtruce.training.assembly import load_data
 from gradtruce.training.config import DataConfig, RunConfig
+from gradtruce.training.data_parts import load_data
 from gradtruce.training.loop import train
 
 Config = Callable[..., RunConfig]

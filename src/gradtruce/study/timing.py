@@ -4,8 +4,10 @@ import statistics
 from collections.abc import Mapping
 from itertools import cycle
 
-from gradtruce.training.assembly import build_training, load_data, training_device
+from gradtruce.training.assembly import build_training
 from gradtruce.training.config import RunConfig
+from gradtruce.training.data_parts import load_data
+from gradtruce.training.device import training_device
 from gradtruce.training.stepper import Stepper
 
 

@@ -12,9 +12,9 @@ from gradtruce.data.study import SPLITS, Split
 from gradtruce.data.transforms import ImageProcessor
 from gradtruce.evaluation.predictions import Prediction
 from gradtruce.methods.registry import load
-from gradtruce.training.assembly import on_device, training_device
 from gradtruce.training.config import DataConfig, RunConfig
 from gradtruce.training.config_file import load_config
+from gradtruce.training.device import on_device, training_device
 from gradtruce.training.prediction import predict
 from gradtruce.training.progress import Progress, ProgressCallback, Stopwatch
 from gradtruce.training.retrieval.image_query import ImageQuery

@@ -12,9 +12,10 @@ from gradtruce.evaluation.metrics import Metrics
 from gradtruce.evaluation.predictions import write_predictions
 from gradtruce.evaluation.training_texts import read_training_texts
 from gradtruce.methods.registry import load
-from gradtruce.training.assembly import DataParts, load_data, on_device
 from gradtruce.training.config import RunConfig
 from gradtruce.training.config_file import load_config, write_config
+from gradtruce.training.data_parts import DataParts, load_data
+from gradtruce.training.device import on_device
 from gradtruce.training.prediction import predict
 from gradtruce.training.progress import (
     Progress,

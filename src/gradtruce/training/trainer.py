@@ -9,10 +9,7 @@ from gradtruce.data.batch import Batch
 from gradtruce.evaluation.labelers.base import Labeler
 from gradtruce.methods.base import Validation, waiting_tasks
 from gradtruce.methods.registry import load
-from gradtruce.training.assembly import (
-    DataParts,
-    build_training,
-)
+from gradtruce.training.assembly import build_training
 from gradtruce.training.checkpoint import (
     load_trainer,
     random_state,
@@ -21,6 +18,7 @@ from gradtruce.training.checkpoint import (
     set_random_state,
 )
 from gradtruce.training.config import RunConfig
+from gradtruce.training.data_parts import DataParts
 from gradtruce.training.null import measure_null
 from gradtruce.training.progress import Progress, ProgressCallback, Stopwatch
 from gradtruce.training.runlog import RunLog, cut_log

@@ -14,8 +14,8 @@ from gradtruce.evaluation.predictions import Prediction
 from gradtruce.methods.base import Decoding, TaskSpec, Validation
 from gradtruce.methods.registry import Method
 from gradtruce.naming import suggestion
-from gradtruce.training.assembly import DataParts
 from gradtruce.training.config import RunConfig
+from gradtruce.training.data_parts import DataParts
 from gradtruce.training.prediction import known_labels, mean_losses, predict
 from gradtruce.training.select import LOSSES, selected_terms, selected_value
 

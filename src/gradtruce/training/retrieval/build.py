@@ -9,7 +9,7 @@ import torch
 from gradtruce.data.prepared import PreparedDataset
 from gradtruce.data.retrieval.bank_file import RetrievalFile
 from gradtruce.data.retrieval.supplied import supplied_file
-from gradtruce.training.assembly import training_device
+from gradtruce.training.device import training_device
 from gradtruce.training.retrieval.contrast import FOLDS as CONTRAST_FOLDS
 from gradtruce.training.retrieval.contrast import Fitting, contrasted
 from gradtruce.training.retrieval.encoder import encoder_of, preset_encoder
