@@ -119,6 +119,8 @@ class ComparisonRecord(_Part):
         std: Standard deviation of the paired difference over seeds.
         p: Two-sided, of the same t.
         p_holm: Corrected within the metric's family.
+        error: Standard error behind interval and p.
+        freedom: Degrees of freedom behind them.
         p_signs: By sign flips over seeds; can't fall below 2 / 2^seeds.
         bootstrap_low: Lower end of the percentile interval of the two-level bootstrap.
         bootstrap_high: Upper end.
@@ -138,6 +140,8 @@ class ComparisonRecord(_Part):
     std: float | None = None
     p: float | None = None
     p_holm: float | None = None
+    error: float | None = None
+    freedom: float | None = None
     p_signs: float | None = None
     bootstrap_low: float | None = None
     bootstrap_high: float | None = None
