@@ -23,10 +23,13 @@ def coverage(estimates, truth):
     return np.mean([found.low <= truth <= found.high for found in estimates])
 
 
-@pytest.mark.parametrize(("steps", "memory"), [(16, 0.0), (16, 0.3), (200, 0.0), (200, 0.5)])
-def test_the_interval_of_a_mean_covers_it_with_and_without_memory(steps, memory):
+@pytest.mark.parametrize(
+    ("steps", "memory", "least"),
+    [(16, 0.0, 0.93), (16, 0.3, 0.9), (200, 0.0, 0.93), (200, 0.3, 0.9), (200, 0.5, 0.88)],
+)
+def test_the_interval_of_a_mean_covers_it_as_often_as_its_docstring_says(steps, memory, least):
     runs = autoregressive(np.random.default_rng(0), 600, steps, memory)
-    assert coverage([mean_estimate(run) for run in runs], 0.0) > 0.9  # 0.92 to 0.98 of 1500 runs
+    assert coverage([mean_estimate(run) for run in runs], 0.0) > least
 
 
 def test_an_interval_for_independent_values_misses_where_they_are_not():

@@ -68,7 +68,6 @@ class NoiseTrace:
 class NoiseMeter:
     """Takes gradients one after another, and keeps two of them and their mean.
 
-
     >>> meter = NoiseMeter()
     >>> for value in (1.0, 3.0, 2.0, 2.0):
     ...     meter.add([torch.tensor([value])])
