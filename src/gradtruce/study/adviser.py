@@ -95,10 +95,17 @@ def advise(measures: Sequence[PairMeasures]) -> Advice:
     judgements = tuple(judge(each) for each in measures)
     hardest = max(judgements, key=lambda one: HARDNESS.index(one.conflict)).conflict
     options = class_options(hardest)
-    default = load_preset("came_grad-revtaf-mimic").options
-    return Advice(
-        hardest, options, judgements, options == {name: default[name] for name in OPTIONS}
-    )
+    return Advice(hardest, options, judgements, is_default=options == default_options())
+
+
+def default_options() -> dict[str, float]:
+    """Return the radius, gain and fusion that CAME-Grad has where none are given.
+
+    >>> default_options()
+    {'radius': 0.5, 'gain': 1.5, 'fusion': 0.2}
+    """
+    parameters = inspect.signature(CAMEGrad).parameters
+    return {name: parameters[name].default for name in OPTIONS}
 
 
 def judge(measured: PairMeasures) -> Judgement:

@@ -12,6 +12,7 @@ from scipy import stats
 from gradtruce.analysis.conflict import negative_share
 from gradtruce.evaluation.labelers.cached import CachedLabeler
 from gradtruce.evaluation.labelers.rules import RulesLabeler
+from gradtruce.methods.base import PRIMARY_TASK
 from gradtruce.training.config import BalanceConfig, RunConfig
 from gradtruce.training.config_file import write_config
 from gradtruce.training.data_parts import load_data
@@ -20,7 +21,6 @@ from gradtruce.training.runlog import RunLog, read_log
 from gradtruce.training.select import LOSSES
 from gradtruce.training.trainer import Trainer
 
-PRIMARY: Final = "report"
 BLOCKS: Final = 10
 """Consecutive stretches of a pilot whose means an interval is made of: steps that follow each other
 resemble each other, stretches less so."""
@@ -101,7 +101,7 @@ def pilot_config(config: RunConfig, steps: int) -> RunConfig:
         update={
             "steps": steps,
             "null_every": 1,
-            "select": LOSSES + PRIMARY,
+            "select": LOSSES + PRIMARY_TASK,
             "schedule": type(schedule)(name="constant", warm_up=warm_up),
             "validation": type(config.training.validation)(every=steps, studies=2, beams=1),
         }
@@ -152,7 +152,7 @@ def measure(log: Path, weights: Mapping[str, float]) -> tuple[PairMeasures, ...]
         )
     if "cosines" not in steps[-1]:
         raise ValueError(f"{log}: has no task gradients; train with balance.diagnostics = true")
-    auxiliaries = [task for task in steps[-1]["norms"] if task != PRIMARY]
+    auxiliaries = [task for task in steps[-1]["norms"] if task != PRIMARY_TASK]
     return tuple(_pair(task, steps, nulls, weights) for task in auxiliaries)
 
 
@@ -178,13 +178,13 @@ def _pair(
     halves = [entry for line in nulls if (entry := _halves(line, task)) is not None]
     if min(len(used), len(halves)) < 2 * BLOCKS:
         raise ValueError(
-            f"task {task!r} has a gradient beside that of {PRIMARY!r} in {len(used)} steps of the "
+            f"task {task!r} has a gradient beside that of {PRIMARY_TASK!r} in {len(used)} steps of the "
             f"pilot and {len(halves)} measurements of the null; both must be at least "
             f"{2 * BLOCKS}: give it more steps (--steps), or leave this task out"
         )
     whole = [float(_cosine(line["cosines"], task) or 0.0) for line in used]
     primary, auxiliary = (
-        [weights[name] * line["norms"][name] for line in used] for name in (PRIMARY, task)
+        [weights[name] * line["norms"][name] for line in used] for name in (PRIMARY_TASK, task)
     )
     return PairMeasures(
         auxiliary=task,
@@ -212,11 +212,15 @@ def _kept(first: float, second: float, cosine: float) -> float:
 def _halves(line: Line, task: str) -> tuple[float, tuple[float, float]] | None:
     """Return the cosine across tasks on two halves, and those of each task with itself."""
     within = line["within_task"]
-    cross, primary, own = (_cosine(line["cross_task"], task), within.get(PRIMARY), within.get(task))
+    cross, primary, own = (
+        _cosine(line["cross_task"], task),
+        within.get(PRIMARY_TASK),
+        within.get(task),
+    )
     if cross is None or primary is None or own is None:
         return None
     return cross, (primary, own)
 
 
 def _cosine(table: Mapping[str, float | None], task: str) -> float | None:
-    return table.get(f"{PRIMARY}|{task}", table.get(f"{task}|{PRIMARY}"))
+    return table.get(f"{PRIMARY_TASK}|{task}", table.get(f"{task}|{PRIMARY_TASK}"))
