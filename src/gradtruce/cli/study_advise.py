@@ -1,4 +1,4 @@
-"""`gradtruce study advise`: measure the conflict of a run's tasks and propose CAME-Grad's options."""
+"""`gradtruce study advise`: measure the conflict of a run's tasks, propose CAME-Grad's options."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -75,18 +75,13 @@ def print_advice(
     """Print numbers, class, proposal, reasons and what is not known."""
     print(f"measured on {config.method.name}, {config.data.path}")
     for each in measures:
-        cosine, excess = each.cosine, each.excess
         print(f"  report and {each.auxiliary}:")
         print(f"    negative cosines, one batch      {each.conflict_ratio:6.1%}")
         print(
             f"    negative cosines, null           {each.null_ratio:6.1%}   (one task, two halves)"
         )
-        print(
-            f"    excess over the null, two halves {_interval(excess.value, excess.low, excess.high)}"
-        )
-        print(
-            f"    mean cosine, two halves          {_interval(cosine.value, cosine.low, cosine.high)}"
-        )
+        print(f"    excess over the null, two halves {each.excess}")
+        print(f"    mean cosine, two halves          {each.cosine}")
         print(f"    norm ratio, weighted             {each.norm_ratio:6.3g}")
         print(f"    magnitude kept by the sum        {each.magnitude_kept:6.3f}")
     print(f"class: {advice.conflict}")
@@ -100,7 +95,3 @@ def print_advice(
     print("not known:")
     for text in UNKNOWN:
         print(f"  {text}")
-
-
-def _interval(value: float, low: float, high: float) -> str:
-    return f"{value:+.3f} [{low:+.3f}, {high:+.3f}]"

@@ -131,12 +131,12 @@ def _apply(measured: PairMeasures) -> tuple[ConflictClass, str]:
     if not excess.is_above(0.0):
         return "soft", (
             f"negative cosines are not more frequent than between two halves of one task's batch "
-            f"(excess {_interval(excess.value, excess.low, excess.high)}): noise, as far as seen"
+            f"(excess {excess}): noise, as far as seen"
         )
     if not cosine.is_above(0.0):
         return "rigid", (
             f"beyond noise, and on average the gradients are orthogonal or opposing (mean cosine "
-            f"{_interval(cosine.value, cosine.low, cosine.high)})"
+            f"{cosine})"
         )
     if ratio >= RIGID_RATIO:
         return "rigid", (
@@ -144,8 +144,7 @@ def _apply(measured: PairMeasures) -> tuple[ConflictClass, str]:
             "published for PromptMRG"
         )
     return "geometric", (
-        f"beyond noise (excess {_interval(excess.value, excess.low, excess.high)}), but on average "
-        f"the gradients agree (mean cosine {_interval(cosine.value, cosine.low, cosine.high)})"
+        f"beyond noise (excess {excess}), but on average the gradients agree (mean cosine {cosine})"
     )
 
 
@@ -157,7 +156,3 @@ def class_options(conflict: ConflictClass) -> dict[str, float]:
     """
     rows = [load_preset(f"came_grad-{name}-mimic").options for name in ROWS[conflict]]
     return {name: round(statistics.median(row[name] for row in rows), 4) for name in OPTIONS}
-
-
-def _interval(value: float, low: float, high: float) -> str:
-    return f"{value:+.3f} [{low:+.3f}, {high:+.3f}]"

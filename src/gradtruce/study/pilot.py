@@ -50,6 +50,9 @@ class Estimate:
         """Return whether the whole interval lies above a limit."""
         return self.low > limit
 
+    def __str__(self) -> str:
+        return f"{self.value:+.3f} [{self.low:+.3f}, {self.high:+.3f}]"
+
 
 @final
 @dataclass(frozen=True)
@@ -178,7 +181,7 @@ def _pair(
     halves = [entry for line in nulls if (entry := _halves(line, task)) is not None]
     if min(len(used), len(halves)) < 2 * BLOCKS:
         raise ValueError(
-            f"task {task!r} has a gradient beside that of {PRIMARY_TASK!r} in {len(used)} steps of the "
+            f"task {task!r} has a gradient beside {PRIMARY_TASK!r} in {len(used)} steps of the "
             f"pilot and {len(halves)} measurements of the null; both must be at least "
             f"{2 * BLOCKS}: give it more steps (--steps), or leave this task out"
         )
