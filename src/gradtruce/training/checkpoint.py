@@ -93,27 +93,5 @@ def load_trainer(folder: Path) -> dict[str, Any]:
     return state
 
 
-def random_state() -> dict[str, Any]:
-    """Return the state of torch's random numbers, on the processor and on GPUs."""
-    state: dict[str, Any] = {"cpu": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        state["cuda"] = torch.cuda.get_rng_state_all()
-    return state
-
-
-def set_random_state(state: Mapping[str, Any]) -> None:
-    """Go back to a state that `random_state` returned.
-
-    >>> state = random_state()
-    >>> first = torch.rand(3)
-    >>> set_random_state(state)
-    >>> bool((torch.rand(3) == first).all())
-    True
-    """
-    torch.set_rng_state(state["cpu"])
-    if "cuda" in state and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(state["cuda"])
-
-
 def _former(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.former")

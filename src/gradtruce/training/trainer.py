@@ -10,19 +10,14 @@ from gradtruce.evaluation.labelers.base import Labeler
 from gradtruce.methods.base import Validation, waiting_tasks
 from gradtruce.methods.registry import load
 from gradtruce.training.assembly import build_training
-from gradtruce.training.checkpoint import (
-    load_trainer,
-    random_state,
-    recover,
-    save_checkpoint,
-    set_random_state,
-)
+from gradtruce.training.checkpoint import load_trainer, recover, save_checkpoint
 from gradtruce.training.config import RunConfig
 from gradtruce.training.data_parts import DataParts
 from gradtruce.training.null import measure_null
 from gradtruce.training.progress import Progress, ProgressCallback, Stopwatch
 from gradtruce.training.runlog import RunLog, cut_log
 from gradtruce.training.select import Selection
+from gradtruce.training.state import restore_training, training_state
 from gradtruce.training.stepper import Stepper, coupling_note
 from gradtruce.training.validation import decoding_of, require_score, validate
 
@@ -161,18 +156,12 @@ class Trainer:
         save_checkpoint(self._folder / "checkpoints" / name, writers, state)
 
     def _state(self) -> dict[str, Any]:
-        scaler = self._parts.scaler
         return {
             "step": self.step,
             "best_step": self.best_step,
-            "best": self._selection.best,
+            "selection": self._selection.state_dict(),
             "validation": None if self._validation is None else vars(self._validation),
-            "seen": sorted(self._stepper.seen),
-            "optimizer": self._parts.optimizer.state_dict(),
-            "gradients": self._gradients.state_dict(),
-            "scaler": None if scaler is None else scaler.state_dict(),
-            "skipped": self._stepper.skipped,
-            "random": random_state(),
+            **training_state(self._parts, self._stepper),
         }
 
     def restore(self) -> None:
@@ -185,15 +174,9 @@ class Trainer:
         state = load_trainer(folder)
         weights = load(folder).state_dict()
         self._method.load_state_dict(weights)
-        self._parts.optimizer.load_state_dict(state["optimizer"])
-        self._gradients.load_state_dict(state["gradients"])
-        if self._parts.scaler is not None:
-            self._parts.scaler.load_state_dict(state["scaler"])
         self.step, self.best_step = state["step"], state["best_step"]
-        self._selection = Selection(self._config.training.select, state["best"])
+        self._selection.load_state_dict(state["selection"])
         kept = state["validation"]
         self._validation = None if kept is None else Validation(**kept)
-        self._stepper.seen = set(state["seen"])
-        self._stepper.skipped = state.get("skipped", 0)  # older checkpoints
         cut_log(self._folder / "log.jsonl", self.step)
-        set_random_state(state["random"])
+        restore_training(state, self._parts, self._stepper)
