@@ -297,17 +297,30 @@ def load_plan(source: str | Path, overrides: Sequence[str] = ()) -> StudyPlan:
     table = read_table(source, kind="study")
     for override in overrides:
         table = merge(table, parse_override(override))
+    return plan_of(table, where=str(source))
+
+
+def plan_of(table: Mapping[str, Any], *, where: str) -> StudyPlan:
+    """Return the plan that a table describes.
+
+    Args:
+        table: As a TOML file has it.
+        where: The file, for messages.
+
+    Raises:
+        ValueError: If it has an unknown key or a bad value, or a run of it has.
+    """
     table = _extended(table)
     table["methods"] = {
         name: _extended(entry) if isinstance(entry, dict) else entry
         for name, entry in _tables(table, "methods").items()
     }
-    _check_entries(table, str(source))
-    plan = check(table, StudyPlan, where=str(source))
+    _check_entries(table, where)
+    plan = check(table, StudyPlan, where=where)
     try:
         plan.runs()
     except ValueError as error:
-        raise ValueError(f"{source}: {error}") from error
+        raise ValueError(f"{where}: {error}") from error
     return plan
 
 
