@@ -8,6 +8,7 @@ from typing import Any, Final, final
 
 from gradtruce.evaluation.headline import SELECTION
 from gradtruce.study.record import ArmRecord, CellRecord
+from gradtruce.training.config_file import merge
 
 PLAN: Final = "plan.toml"
 """The resolved plan in a study's folder."""
@@ -131,15 +132,18 @@ def _selection(plan: Mapping[str, Any]) -> str:
 
 def _arm(name: str, entry: Mapping[str, Any], plan: Mapping[str, Any]) -> ArmRecord:
     shared = plan.get("run", {}).get("balance", {})
-    balance = {**shared, **entry.get("balance", {})}
-    return ArmRecord(name=name, label=str(entry["label"]), stages=stages(balance))
+    balance = merge(dict(shared), dict(entry.get("balance", {})))
+    if "auxiliary_scale" in entry:
+        balance["auxiliary_scale"] = entry["auxiliary_scale"]
+    return ArmRecord(name=name, label=str(entry["label"]), stages=stages(balance), balance=balance)
 
 
 def stages(balance: Mapping[str, Any]) -> tuple[str, ...] | None:
     """Return which stages of CAME-Grad a balancer's settings leave on.
 
     Without stage 1 the direction is the mean gradient (radius 0); without stage 3 nothing is fused
-    (fusion 0). Linear scalarization has none of them; other optimizers have no such stages.
+    (fusion 0). Linear scalarization has none of them; SGLD has noise in place of stage 2; other
+    optimizers have no such stages.
 
     >>> stages({"name": "came_grad", "options": {"radius": 0.0}})
     ('s2', 's3')
@@ -148,6 +152,8 @@ def stages(balance: Mapping[str, Any]) -> tuple[str, ...] | None:
     options = {**balance, **balance.get("options", {})}
     if name == "linear":
         return ()
+    if name == "sgld":
+        return ("s1", "sgld", "s3")
     if name != "came_grad":
         return None
     is_on = {
