@@ -60,8 +60,9 @@ class NoiseTrace:
 
     @property
     def noise_share(self) -> float:
-        """Return tr Σ as a share of the mean of ‖g‖²; about 1 where gradients are noise."""
-        return self.trace.value / self.second_moment.value
+        """Return tr Σ as a share of the mean of ‖g‖², about 1 for noise alone; NaN for zeros."""
+        whole = self.second_moment.value
+        return self.trace.value / whole if whole else math.nan
 
 
 @final

@@ -116,9 +116,9 @@ def noise_at_point(
         for micro in batches:
             engine.load_state_dict(deepcopy(state))
             rows = step_rows(run, point, micro, parameters, engine)
+            update = taken_gradients(parameters)
             noise.add_rows(rows)
             if not engine.needs_step:
-                update = taken_gradients(parameters)
                 noise.add_with_clipping(UPDATE, update)
     traces = {name: meter.at_one_point() for name, meter in noise.meters.items()}
     missing = []

@@ -25,7 +25,7 @@ class AnalysisOptions:
             all must be in one epoch.
         window: Steps of training after the checkpoint, for noise along a training; 0 for none.
         fixed_batches: Batches whose loss is the surface that sharpness and landscape are of.
-        points: Places along an axis of the landscape, odd; the map has as many along both.
+        points: Places along a line of the landscape, odd; a map has half as many along each axis.
         reach: Largest amount of a filter-normalised direction; 1 is as long as the network.
         tolerance: Of an eigenvalue, relative.
         is_double: Whether sharpness and landscape are computed in float64.
@@ -73,6 +73,15 @@ class AnalysisOptions:
                 "reach must be above 0 and tolerance between 0 and 1, got "
                 f"{self.reach} and {self.tolerance}"
             )
+
+    @property
+    def map_points(self) -> int:
+        """Return the places along each axis of a map: about half of `points`, odd.
+
+        >>> AnalysisOptions(points=21).map_points
+        11
+        """
+        return max(3, self.points // 2 | 1)
 
     @property
     def is_deep(self) -> bool:

@@ -1,6 +1,5 @@
 """A finished run, opened for a look: configuration, log, checkpoint, the batches of a split."""
 
-import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -182,7 +181,7 @@ def left_alone(module: nn.Module, seed: int) -> Iterator[None]:
     tensor([0.])
     """
     was_training = module.training
-    kept = [(buffer, copy.deepcopy(buffer)) for buffer in module.buffers()]
+    kept = {name: buffer.clone() for name, buffer in module.named_buffers()}
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         try:
@@ -190,5 +189,5 @@ def left_alone(module: nn.Module, seed: int) -> Iterator[None]:
         finally:
             module.train(was_training)
             with torch.no_grad():
-                for buffer, value in kept:
-                    buffer.copy_(value)
+                for name, buffer in module.named_buffers():
+                    buffer.copy_(kept[name])
