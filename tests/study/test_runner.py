@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from gradtruce.study.folder import make_data, open_study
+from gradtruce.study.data_sets import make_data
+from gradtruce.study.folder import open_study
 from gradtruce.study.locks import Lock
 from gradtruce.study.plan import load_plan
 from gradtruce.study.queue import Queue

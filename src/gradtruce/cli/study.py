@@ -60,7 +60,8 @@ def run(
     Finished runs are never trained again, and stopped ones go on from their last checkpoint.
     """
     from gradtruce.cli.bar import Bars, Pace, quieten_transformers
-    from gradtruce.study.folder import make_data, open_study
+    from gradtruce.study.data_sets import make_data
+    from gradtruce.study.folder import open_study
     from gradtruce.study.locks import locked
     from gradtruce.study.plan import load_plan
     from gradtruce.study.runner import Worker
@@ -72,7 +73,12 @@ def run(
     with locked(opened.lock("queue")):
         queue = _queue(opened, storage)
     with Bars() as bars:
-        make_data(opened, Pace(bars, "data").tell)
+        paces: dict[str, Pace] = {}
+
+        def tell(name: str, done: int, total: int) -> None:
+            paces.setdefault(name, Pace(bars, name)).tell(done, total)
+
+        make_data(opened, tell)
         shown: set[str] = set()
 
         def report(failure: "Failure") -> None:
