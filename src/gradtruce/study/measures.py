@@ -23,7 +23,7 @@ class Measure:
         parts: Flat names of what it is the mean of.
 
     >>> MEASURES[0].record.column, len(MEASURES[-1].parts)
-    ('Micro F1', 1)
+    ('Pooled F1', 1)
     """
 
     record: MetricRecord
@@ -39,7 +39,7 @@ _EXAMPLE: Final = "mean over reports, 14 observations"
 
 MEASURES: Final[tuple[Measure, ...]] = (
     _measure(
-        SELECTION, "Micro F1", "clinical F1, counts pooled over 13 findings", "report", SELECTION
+        SELECTION, "Pooled F1", "clinical F1, counts pooled over 13 findings", "report", SELECTION
     ),
     _measure(f"{_STEM}.precision", "Prec.", f"clinical precision, {_EXAMPLE}", "report"),
     _measure(f"{_STEM}.recall", "Rec.", f"clinical recall, {_EXAMPLE}", "report"),
