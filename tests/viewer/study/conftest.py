@@ -106,11 +106,11 @@ def claim(name: str, status: str) -> ClaimRecord:
     )
 
 
-def record_of(folder: Path) -> StudyRecord:
+def record_of(folder: Path, given: dict[str, float] | None = None) -> StudyRecord:
     outline = read_outline(folder)
     metrics = tuple(measure.record for measure in MEASURES)
     others = [arm.name for arm in outline.arms if arm.name != outline.reference]
-    gains = dict(zip(others, (0.04, -0.02), strict=True))
+    gains = given or dict(zip(others, (0.04, -0.02), strict=True))
     return StudyRecord(
         title=outline.title,
         question=outline.question,

@@ -93,6 +93,7 @@ class Page:
     notes: Sequence[str]
     version: str
     gallery_note: str = ""
+    cards_note: str = "Brackets: 95 % interval over test studies."
     headline_key: str = HEADLINE
     one_pair: str = ONE_PAIR
 

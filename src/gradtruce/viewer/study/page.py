@@ -65,6 +65,7 @@ class StudyPage:
     machine: Facts
     plan_text: str
     version: str
+    cards_note: str = "Mean over the finished seeds of each arm."
 
     @property
     def conflict_reach(self) -> float:

@@ -83,11 +83,18 @@ def arm_tables(record: StudyRecord, group: str) -> list[ArmTable]:
 
 
 def ablation_tables(record: StudyRecord) -> list[ArmTable]:
-    """Return the tables of arms that differ in the stages of CAME-Grad; none without such arms."""
+    """Return the tables of arms that differ in the stages of CAME-Grad; none without such arms.
+
+    Of several arms with the same stages, the plan's first is shown.
+    """
     partial = [arm for arm in record.arms if arm.stages and len(arm.stages) < len(STAGES)]
     if not partial:
         return []
-    arms = tuple(arm for arm in record.arms if arm.stages is not None)
+    first: dict[tuple[str, ...], ArmRecord] = {}
+    for arm in record.arms:
+        if arm.stages is not None:
+            first.setdefault(arm.stages, arm)
+    arms = tuple(first.values())
     present = {score.metric for score in record.scores if score.mean is not None}
     metrics = tuple(m for m in record.metrics if m.group == "report" and m.name in present)
     return [_table(record, cell, "report", metrics, arms) for cell in record.cells]
