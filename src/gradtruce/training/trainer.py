@@ -8,7 +8,7 @@ from typing import Any, final
 from gradtruce.data.batch import Batch
 from gradtruce.evaluation.labelers.base import Labeler
 from gradtruce.methods.base import Validation, waiting_tasks
-from gradtruce.methods.registry import load
+from gradtruce.methods.registry import Method, load
 from gradtruce.training.assembly import build_training
 from gradtruce.training.checkpoint import load_trainer, recover, save_checkpoint
 from gradtruce.training.config import RunConfig
@@ -17,9 +17,11 @@ from gradtruce.training.null import measure_null
 from gradtruce.training.progress import Progress, ProgressCallback, Stopwatch
 from gradtruce.training.runlog import RunLog, cut_log
 from gradtruce.training.select import Selection
+from gradtruce.training.spread import has_batch_statistics
 from gradtruce.training.state import restore_training, training_state
 from gradtruce.training.stepper import Stepper, coupling_note
 from gradtruce.training.validation import decoding_of, require_score, validate
+from gradtruce.training.world import ALONE, World
 
 
 @final
@@ -32,6 +34,7 @@ class Trainer:
         folder: The run folder.
         labeler: Reads the validation reports.
         progress: Told how far the run is.
+        world: The processes that train together; the first alone writes.
 
     Raises:
         ValueError: If the configuration names what is not there.
@@ -49,16 +52,17 @@ class Trainer:
         folder: Path,
         labeler: Labeler,
         progress: ProgressCallback,
+        world: World = ALONE,
     ) -> None:
         self._config, self._data, self._folder = config, data, folder
-        self._labeler, self._progress = labeler, progress
-        self._parts = build_training(config, data)
+        self._labeler, self._progress, self._world = labeler, progress, world
+        self._parts = build_training(config, data, world)
         self._method, self._gradients = self._parts.method, self._parts.gradients
         self._method.decoding = decoding_of(config)
         self._steps_per_epoch = self._parts.steps_per_epoch
         self.total_steps = self._parts.total_steps
         require_score(config.training.select, data, labeler, self._method.tasks)
-        self._stepper = Stepper(self._parts, config.training)
+        self._stepper = Stepper(self._parts, config.training, world)
         self._selection = Selection(config.training.select)
         self._validation: Validation | None = None
         self.step, self.best_step = 0, 0
@@ -73,8 +77,8 @@ class Trainer:
         watch = Stopwatch(self.step, self.total_steps)
         if self.step == 0:
             self._method.before_training(self._data.train.labels)
-        if self.step == 0 and (note := coupling_note(self._config.training, self._method.tasks)):
-            log.write("note", step=0, text=note)
+            for note in self._notes():
+                log.write("note", step=0, text=note)
         while self.step < self.total_steps:
             epoch, offset = divmod(self.step, self._steps_per_epoch)
             self._gradients.epoch = epoch
@@ -83,6 +87,26 @@ class Trainer:
                 self._take(batches, epoch, log, watch)
                 if self.step == self.total_steps:
                     break
+
+    def whole(self) -> Method:
+        """Return the method with all of its weights; all processes must ask for it."""
+        return self._parts.spread.whole()
+
+    def _notes(self) -> Iterator[str]:
+        """Yield what a reader of the log should know before the first step."""
+        training, size = self._config.training, self._world.size
+        if size > 1:
+            yield (
+                f"{size} processes, training.parallel = {training.parallel!r}: "
+                f"{training.batch_size * training.accumulation * size} studies a step"
+            )
+        if note := coupling_note(training, self._method.tasks, size):
+            yield note
+        if size > 1 and has_batch_statistics(self._method):
+            yield (
+                f"batch normalisation sees the {training.batch_size} studies of a micro-batch of "
+                "one process; its running statistics are averaged over processes"
+            )
 
     def _epoch(self, epoch: int) -> Iterator[list[Batch]]:
         """Yield the micro-batches of every step of an epoch; what fills no step is left out."""
@@ -98,10 +122,11 @@ class Trainer:
         if self._is_null_due():
             waiting = waiting_tasks(self._method.tasks, epoch)
             cosines = measure_null(
-                self._method,
+                self.whole(),
                 batches[0],
                 leave_out=waiting,
                 precision=self._config.training.precision,
+                world=self._world,
             )
             log.write("null", step=self.step + 1, **vars(cosines))
         record = self._stepper.step(batches, self.step)
@@ -134,8 +159,9 @@ class Trainer:
         return bool(every) and (self.step + 1) % every == 0
 
     def _require_seen(self, epoch: int) -> None:
+        seen = set[str]().union(*self._world.gathered(self._stepper.seen))
         for task in self._method.tasks:
-            if task.name not in self._stepper.seen and task.start_epoch <= epoch:
+            if task.name not in seen and task.start_epoch <= epoch:
                 needs = f"; it needs {', '.join(sorted(task.needs))}" if task.needs else ""
                 raise ValueError(
                     f"task {task.name!r} had no loss in any step of epoch {epoch}{needs}: give the "
@@ -143,7 +169,9 @@ class Trainer:
                 )
 
     def _validate(self, epoch: int, log: RunLog) -> None:
-        self._validation = validate(self._method, self._data, self._config, self._labeler)
+        self._validation = validate(
+            self.whole(), self._data, self._config, self._labeler, self._world
+        )
         scores = self._validation.scores
         is_best = self._selection.improves(scores)
         log.write("validation", step=self.step, epoch=epoch, scores=scores, best=is_best)
@@ -152,8 +180,9 @@ class Trainer:
             self._save("best")
 
     def _save(self, name: str, state: Mapping[str, Any] | None = None) -> None:
-        writers = (self._method.save_pretrained, self._data.processor.save)
-        save_checkpoint(self._folder / "checkpoints" / name, writers, state)
+        method, folder = self.whole(), self._folder / "checkpoints" / name
+        writers = (method.save_pretrained, self._data.processor.save)
+        self._world.by_first(lambda: save_checkpoint(folder, writers, state))
 
     def _state(self) -> dict[str, Any]:
         return {
