@@ -84,7 +84,7 @@ def build_training(config: RunConfig, data: DataParts, world: World = ALONE) -> 
         torch.manual_seed(_seed_of(config.training.seed, world.rank))
     return TrainingParts(
         shared,
-        build_engine(config, shared.method, model=shared.model, scaler=scaler),
+        build_engine(config, shared.method, model=shared.balanced, scaler=scaler),
         build_optimizer(config.training, shared.method),
         steps_per_epoch,
         config.training.steps or config.training.epochs * steps_per_epoch,

@@ -3,7 +3,7 @@
 import copy
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, final
 
 import torch
@@ -31,11 +31,15 @@ class Spread(ABC):
 
     Attributes:
         method: Knows tasks, counts and hooks; its parameters are those that the optimizer holds.
-        model: What is called for the losses, and what the engine is given.
+        balanced: What the engine is given.
     """
 
     method: Method
-    model: nn.Module
+    balanced: nn.Module
+
+    @abstractmethod
+    def losses(self, **inputs: Any) -> Mapping[str, Tensor]:  # as those of the method
+        """Return the losses of a micro-batch of this process."""
 
     @abstractmethod
     def whole(self) -> Method:
@@ -54,7 +58,12 @@ class InOneProcess(Spread):
     """
 
     def __init__(self, method: Method) -> None:
-        self.method, self.model = method, method
+        self.method = self.balanced = method
+
+    def losses(self, **inputs: Any) -> Mapping[str, Tensor]:  # as those of the method
+        """Return the losses of a micro-batch."""
+        losses: Mapping[str, Tensor] = self.method(**inputs).losses
+        return losses
 
     def whole(self) -> Method:
         """Return the method."""
@@ -78,7 +87,12 @@ class Copied(Spread):
 
     def __init__(self, method: Method, world: World) -> None:
         self.method, self._world = method, world
-        self.model = DistributedDataParallel(method, **_LEAVES_BUFFERS)
+        self.balanced = DistributedDataParallel(method, **_LEAVES_BUFFERS)
+
+    def losses(self, **inputs: Any) -> Mapping[str, Tensor]:  # as those of the method
+        """Return the losses of a micro-batch of this process."""
+        losses: Mapping[str, Tensor] = self.balanced(**inputs).losses
+        return losses
 
     def whole(self) -> Method:
         """Return the method, its running statistics averaged."""
@@ -107,8 +121,14 @@ class Sharded(Spread):
         world.share(method.state_dict().values())
         self._world, self._copy = world, copy.deepcopy(method)
         mesh = init_device_mesh(method.device.type, (world.size,))
-        fully_shard(method, mesh=mesh)
-        self.method, self.model = method, method
+        self.method = self.balanced = method
+        self._called = _Losses(method)
+        fully_shard(self._called, mesh=mesh)
+
+    def losses(self, **inputs: Any) -> Mapping[str, Tensor]:  # as those of the method
+        """Return the losses of a micro-batch of this process."""
+        losses: Mapping[str, Tensor] = self._called(**inputs)
+        return losses
 
     def whole(self) -> Method:
         """Return the other method, with the present weights."""
@@ -118,6 +138,24 @@ class Sharded(Spread):
         self._copy.decoding = self.method.decoding
         self._copy.train(self.method.training)
         return self._copy
+
+
+@final
+class _Losses(nn.Module):
+    """Calls a method for its losses alone.
+
+    `fully_shard` changes the class of what it is given, which that of a method does not allow; and
+    it watches every tensor that is returned.
+    """
+
+    def __init__(self, method: Method) -> None:
+        super().__init__()
+        self.method = method
+
+    def forward(self, **inputs: Any) -> Mapping[str, Tensor]:  # as those of the method
+        """Return the losses."""
+        losses: Mapping[str, Tensor] = self.method(**inputs).losses
+        return losses
 
 
 def spread(method: Method, world: World, parallel: Parallel) -> Spread:

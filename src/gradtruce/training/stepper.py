@@ -128,10 +128,9 @@ class Stepper:
             raise FloatingPointError(f"the gradient is not finite in step {self._step}")
 
     def _losses(self, batch: Batch, normalizers: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        method = self._parts.method
-        with autocast(self._config.precision, method.device):
-            output = self._parts.spread.model(**model_inputs(batch), normalizers=normalizers)
-        losses = {task: loss for task, loss in output.losses.items() if task not in self._waiting}
+        with autocast(self._config.precision, self._parts.method.device):
+            found = self._parts.spread.losses(**model_inputs(batch), normalizers=normalizers)
+        losses = {task: loss for task, loss in found.items() if task not in self._waiting}
         self.seen |= losses.keys()
         return losses
 
