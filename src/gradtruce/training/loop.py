@@ -1,6 +1,7 @@
 """One run: from a configuration to a run folder with checkpoints, predictions and metrics."""
 
 import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +15,12 @@ from gradtruce.evaluation.metrics import Metrics
 from gradtruce.evaluation.predictions import Prediction, write_predictions
 from gradtruce.evaluation.training_texts import read_training_texts
 from gradtruce.methods.registry import Method, load
+from gradtruce.training.checkpoint import Checkpoints
 from gradtruce.training.config import RunConfig
 from gradtruce.training.config_file import load_config, write_config
 from gradtruce.training.data_parts import DataParts, load_data
 from gradtruce.training.device import on_device
+from gradtruce.training.manifest import sync_file, sync_folder
 from gradtruce.training.prediction import predict
 from gradtruce.training.progress import (
     Progress,
@@ -62,17 +65,19 @@ def train(
     Args:
         config: Everything the run depends on.
         folder: The run folder, made here; with `resume`, one that is there.
-        resume: Go on from `checkpoints/last`; on one processor the result is bit for bit the one
-            of a run that was not interrupted.
+        resume: Go on from the newest whole checkpoint, or from the start where there is none yet;
+            the result is bit for bit the one of a run that was not interrupted.
         progress: Told how far the run is, in the first process.
         world: The processes that train together; see `joining.joined`. The first alone reads and
             writes the run folder.
 
     Raises:
         FileExistsError: If the folder exists and `resume` was not asked for.
-        FileNotFoundError: If data are missing, or there is nothing to resume.
+        FileNotFoundError: If data are missing, or there is no run to resume.
         FloatingPointError: If a loss is not finite; the message names task and step.
-        ValueError: If the configuration asks for what is not there, or a task was never active.
+        OSError: If the disk is full; the run can be resumed.
+        ValueError: If the configuration asks for what is not there, a task was never active, or no
+            checkpoint is whole.
     """
     tell = _ignore if progress is None or not world.is_first else progress
     tell(Progress("preparing"))
@@ -82,17 +87,20 @@ def train(
     data = load_data(config, world)
     labeler = CachedLabeler(RulesLabeler())
     trainer = Trainer(config, data, folder, labeler, tell, world)
+    notes: list[str] = []
     if resume:
         with without_transformers_bars():
-            trainer.restore()
+            notes = trainer.restore()
     elif world.is_first:
-        (folder / "checkpoints").mkdir(parents=True)
-        write_config(config, folder / "config.toml")
+        _make_folder(config, folder)
     with without_transformers_bars(), RunLog(_log_path(folder, world)) as log:
+        for note in notes:
+            log.write("note", step=trainer.step, text=note)
+            tell(Progress("training", trainer.step, trainer.total_steps, note=note))
         try:
             trainer.run(log)
         except Exception as error:
-            log.write("note", step=trainer.step, text=f"stopped: {error}")
+            _log_stop(log, trainer.step, error)
             raise
         metrics = _test(config, data, folder, labeler, log, trainer, tell, world)
     tell(Progress("done", 1, 1, 0.0))
@@ -138,7 +146,9 @@ def _test(
 
 def _best(folder: Path, trainer: Trainer, world: World) -> Method:
     """Return the best checkpoint, which the first process reads."""
-    read = on_device(load(folder / "checkpoints" / "best")) if world.is_first else None
+    read = None
+    if world.is_first:
+        read = on_device(load(Checkpoints(folder / "checkpoints").require_best()))
     if world.size == 1 and read is not None:
         return read
     method = trainer.whole()
@@ -158,6 +168,24 @@ def _score(
     return metrics
 
 
+def _log_stop(log: RunLog, step: int, error: Exception) -> None:
+    try:
+        log.write("note", step=step, text=f"stopped: {error}")
+    except OSError as unwritten:  # a full disk: what stopped the run matters more
+        error.add_note(str(unwritten))
+
+
+def _make_folder(config: RunConfig, folder: Path) -> None:
+    """Make the run folder with its configuration: both are there, or none is."""
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    (partial / "checkpoints").mkdir(parents=True)
+    write_config(config, partial / "config.toml")
+    sync_file(partial / "config.toml")
+    partial.rename(folder)
+    sync_folder(folder.parent)
+
+
 def _check_folder(config: RunConfig, folder: Path, *, resume: bool) -> None:
     if not resume:
         if folder.exists():
@@ -168,8 +196,15 @@ def _check_folder(config: RunConfig, folder: Path, *, resume: bool) -> None:
     path = folder / "config.toml"
     if not path.is_file():
         raise FileNotFoundError(f"{path}: not there; is {folder} a run folder?")
-    if load_config(path) != config:
+    if _without_share(load_config(path)) != _without_share(config):
         raise ValueError(f"{path}: differs from the configuration given; resume a run as it was")
+
+
+def _without_share(config: RunConfig) -> RunConfig:
+    """Return a configuration without what another number of processes may change."""
+    alike = {"batch_size": 1, "accumulation": 1, "parallel": "data"}
+    training = config.training.model_copy(update=alike)
+    return config.model_copy(update={"training": training})
 
 
 def _ignore(progress: Progress) -> None:

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
-from torch.distributed.tensor import DTensor
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
 from gradtruce.methods.blocks.encoder_decoder import EncoderDecoderMethod
 from gradtruce.methods.registry import Method
 from gradtruce.training.config import Parallel
+from gradtruce.training.pieces import put_together
 from gradtruce.training.world import World
 
 _LEAVES_BUFFERS: Final[dict[str, Any]] = (  # the second name is that of torch before 2.13
@@ -172,11 +172,6 @@ def spread(method: Method, world: World, parallel: Parallel) -> Spread:
     if world.size == 1:
         return InOneProcess(method)
     return Copied(method, world) if parallel == "data" else Sharded(method, world)
-
-
-def put_together(tensor: Tensor) -> Tensor:
-    """Return the whole of a tensor that may be in pieces; all processes must ask for it."""
-    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
 def average_statistics(method: nn.Module, world: World) -> None:

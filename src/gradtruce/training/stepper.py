@@ -15,9 +15,10 @@ from gradtruce.methods.base import TaskSpec, model_inputs, waiting_tasks
 from gradtruce.training.assembly import TrainingParts
 from gradtruce.training.config import ClipConfig, TrainingConfig
 from gradtruce.training.counts import normalizers_of
+from gradtruce.training.pieces import put_together
 from gradtruce.training.precision import autocast, require_scale
 from gradtruce.training.schedule import learning_rate
-from gradtruce.training.spread import has_step_hook, put_together
+from gradtruce.training.spread import has_step_hook
 from gradtruce.training.world import ALONE, World
 
 Record = dict[str, Any]  # a line of the log: numbers by name, and tables of them

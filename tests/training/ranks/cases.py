@@ -1,5 +1,6 @@
 """Cases that several processes run; a test compares what they return with one process."""
 
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +12,12 @@ from torch import nn
 from gradtruce.data.batch import Batch
 from gradtruce.evaluation.labelers.rules import RulesLabeler
 from gradtruce.training.assembly import build_training
+from gradtruce.training.config import RunConfig
 from gradtruce.training.data_parts import load_data
+from gradtruce.training.loop import train
 from gradtruce.training.null import measure_null
+from gradtruce.training.pieces import put_together
 from gradtruce.training.prediction import mean_losses, predict
-from gradtruce.training.spread import put_together
 from gradtruce.training.stepper import Stepper
 from gradtruce.training.validation import decoding_of, validate
 from gradtruce.training.world import World
@@ -188,3 +191,33 @@ def dropout(world: World, folder: Path) -> Any:
     parts = build_training(config, load_data(config, world), world)
     sums = [float(put_together(each).detach().sum()) for each in parts.method.parameters()]
     return world.gathered(float(torch.rand(()))), world.gathered(sums)
+
+
+def moving(folder: Path, world: World, parallel: str = "data") -> RunConfig:
+    """Return the configuration of a run that moves from one number of processes to another."""
+    return config_of(
+        folder,
+        world,
+        method={"backbone": "compact"},
+        parallel=parallel,
+        validation={"every": 3},
+        null_every=2,
+        **{**SGD, "steps": 6},
+    )
+
+
+def rewind(run: Path, copy: Path) -> None:
+    """Copy a finished run as it was when its checkpoint before the last was written."""
+    shutil.copytree(run, copy, symlinks=True)
+    (copy / "metrics.json").unlink()
+    shutil.rmtree(copy / "checkpoints" / "step-00000006")
+
+
+@case("moves")
+def moves(world: World, folder: Path) -> Any:
+    """Train with copies; go on in pieces from the middle; leave both runs to the test."""
+    runs = folder.parent
+    train(moving(folder, world), runs / "copies", world=world)
+    world.by_first(lambda: rewind(runs / "copies", runs / "pieces"))
+    train(moving(folder, world, "sharded"), runs / "pieces", resume=True, world=world)
+    world.by_first(lambda: rewind(runs / "pieces", runs / "one"))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,12 @@ from torch import Tensor, nn
 
 from gradtruce.data.batch import Batch
 from gradtruce.data.prepared import PreparedWriter
-from gradtruce.training.assembly import TrainingParts, build_training
+from gradtruce.training.assembly import (
+    TrainingParts,
+    build_engine,
+    build_optimizer,
+    build_training,
+)
 from gradtruce.training.config import RunConfig
 from gradtruce.training.data_parts import DataParts, load_data
 from gradtruce.training.stepper import Stepper
@@ -31,14 +37,8 @@ def write_uneven_set(folder: Path) -> Path:
                 study = made_up_study(split, number, labelled=True)
                 known = dict(list(study.labels.items())[number % 4 :])
                 report = study.report + " No pleural effusion." * (number % 3)
-                writer.add(replaced(study, labels=known, report=report))
+                writer.add(replace(study, labels=known, report=report))
     return folder
-
-
-def replaced(study: Any, **values: Any) -> Any:
-    return type(study)(
-        **{field: values.get(field, getattr(study, field)) for field in study.__dataclass_fields__}
-    )
 
 
 def config_of(
@@ -150,10 +150,6 @@ def trained(
 def with_scaler(
     parts: TrainingParts, config: RunConfig, scaler: torch.amp.GradScaler
 ) -> TrainingParts:
-    from dataclasses import replace
-
-    from gradtruce.training.assembly import build_engine, build_optimizer
-
     parts.gradients.close()
     engine = build_engine(config, parts.method, model=parts.spread.balanced, scaler=scaler)
     training = config.training.model_copy(update={"precision": "fp16"})  # the optimizer of fp16
