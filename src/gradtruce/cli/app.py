@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 import gradtruce
+from gradtruce.cli.analyse import analyse
 from gradtruce.cli.build import build
 from gradtruce.cli.convert import convert
 from gradtruce.cli.demo import demo
@@ -28,7 +29,7 @@ USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
 CLICK_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
 """`UsageError` and `ClickException`, wherever this release of typer keeps them."""
 
-LATER = ("analyse", "study")
+LATER = ("study",)
 """Commands that are planned but not in this version."""
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -46,6 +47,7 @@ ORDER = (
     "evaluate",
     "label",
     "report",
+    "analyse",
     "build",
     "convert",
     "list",
@@ -109,6 +111,7 @@ app.command(short_help="Write reports for a prepared data set.")(generate)
 app.command(short_help="Score generated reports, with protocol.")(evaluate)
 app.command(short_help="Label reports with the 14 observations.")(label)
 app.command(short_help="Draw a run or a comparison as one page.")(report)
+app.command(short_help="Look at the gradient dynamics of a run.")(analyse)
 app.add_typer(build, name="build", short_help="Make what some methods need.")
 app.add_typer(convert, name="convert", short_help="Take over a published checkpoint.")
 app.command(name="list", short_help="List names that options take.")(list_names)
