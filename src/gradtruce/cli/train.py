@@ -45,6 +45,8 @@ def train(
     with Bars() as bars:
 
         def show(now: Progress) -> None:
+            if now.note:
+                bars.say(f"{output.name}: {now.note}")
             bars.show(output.name, now.share, now.seconds_left, now.phase)
 
         result = train_run(resolved, output, resume=resume, progress=show)

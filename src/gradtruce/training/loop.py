@@ -27,6 +27,7 @@ from gradtruce.training.progress import (
     without_transformers_bars,
 )
 from gradtruce.training.runlog import RunLog
+from gradtruce.training.state import seed_random
 from gradtruce.training.trainer import Trainer
 from gradtruce.training.validation import decoding_of
 
@@ -76,6 +77,7 @@ def train(
     tell = _ignore if progress is None else progress
     tell(Progress("preparing"))
     _check_folder(config, folder, resume=resume)
+    seed_random(config.training.seed)
     data = load_data(config)
     labeler = CachedLabeler(RulesLabeler())
     trainer = Trainer(config, data, folder, labeler, tell)
