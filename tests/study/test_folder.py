@@ -2,10 +2,11 @@ import shutil
 
 import pytest
 
-from gradtruce.study.data_sets import make_data
+from gradtruce.data.cluster_file import ClusterFile
+from gradtruce.study.data_sets import make_data, needed_files
 from gradtruce.study.folder import open_study, read_plan
 from gradtruce.study.locks import Lock, locked
-from gradtruce.study.plan import load_plan
+from gradtruce.study.plan import StudyPlan, load_plan
 
 SETTINGS = ["run.training.steps=3", "seeds=[0, 1]", "data.phantom.phantom.studies=60"]
 
@@ -81,6 +82,30 @@ def test_a_phantom_is_made_once(tmp_path):
     shutil.rmtree(manifest.parent)
     make_data(study)
     assert manifest.is_file()
+
+
+def test_what_a_method_needs_is_made_from_the_data_set_and_named_in_its_runs(phantom, tmp_path):
+    builds = "methods.r2gen.builds={ clusters = { count = 3 } }"
+    path = f"data.phantom.run.data.path={str(phantom)!r}"
+    study = open_study(tmp_path, plan(builds, path))
+    ((method, data, kind, made),) = needed_files(study)
+    assert (method, data, kind) == ("r2gen", "phantom", "clusters")
+    assert {run.config.data.clusters for run in study.runs} == {str(made)}
+    make_data(study)
+    assert len(set(ClusterFile.read(made).clusters.values())) == 3
+    written = made.stat().st_mtime_ns
+    make_data(study)
+    assert made.stat().st_mtime_ns == written
+    assert not list(made.parent.glob(".partial*"))
+
+
+def test_a_data_set_that_is_not_there_is_named(tmp_path):
+    given = ["data.phantom.run.data.path='nowhere'", "methods.r2gen.builds={ clusters = {} }"]
+    table = load_plan("demo", given).model_dump(exclude_none=True)
+    del table["data"]["phantom"]["phantom"]
+    study = open_study(tmp_path, StudyPlan.model_validate(table))
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        make_data(study)
 
 
 def test_a_lock_is_one_holders_until_it_is_released(tmp_path):

@@ -1,6 +1,7 @@
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -116,6 +117,15 @@ def test_no_workers_are_refused(studied):
     study, _, _ = studied
     with pytest.raises(ValueError, match="workers must be at least 1, got 0"):
         work(study, count=0)
+
+
+def test_a_database_that_is_gone_ends_the_worker_with_a_word(studied, tmp_path):
+    study, _, _ = studied
+    queue = Queue(sqlite_url(tmp_path / "study.db"), study.identity)
+    with sqlite3.connect(tmp_path / "study.db") as database:
+        database.execute("DROP TABLE trials")
+    with pytest.raises(ConnectionError, match=r"no such table.*gradtruce study run --output"):
+        Worker(study, queue).work()
 
 
 def test_a_pattern_that_fits_no_run_is_an_error(studied):

@@ -16,6 +16,7 @@ from gradtruce.study.plan import PlannedRun
 from gradtruce.study.processes import Job, TrainingProcess, stop_all
 from gradtruce.study.queue import Queue
 from gradtruce.study.status import StudyStatus, study_status, waiting_runs
+from gradtruce.study.storage import StorageInternalError
 
 WatchCallback = Callable[[StudyStatus], None]
 
@@ -104,22 +105,33 @@ class Worker:
 
         Raises:
             KeyboardInterrupt: If it is interrupted; its runs then wait for the next worker.
+            ConnectionError: If the database of the queue is gone.
         """
         try:
-            status = self._look(retry=retry)
-            while True:
-                is_changed = self._reap()
-                self._beat()
-                if is_changed or time.monotonic() - self._looked >= LOOK:
-                    status = self._look()
-                if self._start(status):
-                    status = self._look()
-                elif not self._running and not self._is_awaited(status):
-                    return status
-                self._tell()
-                time.sleep(self._poll)
-        finally:
-            self._stop()
+            try:
+                return self._work(retry=retry)
+            finally:
+                self._stop()
+        except StorageInternalError as error:
+            reason = " ".join(str(error.__cause__ or error).split())
+            raise ConnectionError(
+                f"the queue of the study can't be used ({reason}); its runs are stopped and go on "
+                f"with: gradtruce study run --output {self._study.path}"
+            ) from error
+
+    def _work(self, *, retry: bool) -> StudyStatus:
+        status = self._look(retry=retry)
+        while True:
+            is_changed = self._reap()
+            self._beat()
+            if is_changed or time.monotonic() - self._looked >= LOOK:
+                status = self._look()
+            if self._start(status):
+                status = self._look()
+            elif not self._running and not self._is_awaited(status):
+                return status
+            self._tell()
+            time.sleep(self._poll)
 
     def _look(self, *, retry: bool = False) -> StudyStatus:
         """Look at files and queue, and let every run wait that should."""
@@ -227,8 +239,10 @@ class Worker:
 
     def _stop(self) -> None:
         """End what still runs, and give it back."""
-        stop_all([each.process for each in self._running])
-        for each in self._running:
-            self._queue.give_back(each.trial)
-            each.release()
+        stopped = list(self._running)
         self._running.clear()
+        stop_all([each.process for each in stopped])
+        for each in stopped:
+            each.release()
+        for each in stopped:
+            self._queue.give_back(each.trial)

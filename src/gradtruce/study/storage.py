@@ -15,6 +15,7 @@ from typing import Any, Final
 try:
     import optuna
     import sqlalchemy
+    from optuna.exceptions import StorageInternalError
     from optuna.storages import RDBStorage
     from optuna.trial import TrialState
 except ImportError as missing:
@@ -22,7 +23,7 @@ except ImportError as missing:
         "the queue of a study needs Optuna; run: pip install 'gradtruce[search]'"
     ) from missing
 
-__all__ = ["TrialState", "open_storage", "optuna", "quiet", "sqlite_url"]
+__all__ = ["StorageInternalError", "TrialState", "open_storage", "optuna", "quiet", "sqlite_url"]
 
 BUSY: Final = 120
 """Seconds that SQLite waits for another worker's transaction."""
