@@ -96,6 +96,14 @@ def test_the_gain_of_kappa_needs_an_arm_with_gain_one():
     levels = {"linear": 0.5, "came_grad": 0.6, "gain_1": 0.6}
     claims = judged(levels, [LINEAR, CAME, flat])
     assert claims["kappa"].status == "not supported"
+    other = arm("gain_1", name="came_grad", options={"gain": 1.0, "fusion": 0.5})
+    assert judged(levels, [LINEAR, CAME, other])["kappa"].status == "not measured"
+
+
+def test_of_a_grid_the_default_settings_stand_for_came_grad():
+    small = arm("small", name="came_grad", options={"radius": 0.1})
+    levels = {"linear": 0.5, "small": 0.5, "came_grad": 0.6}
+    assert judged(levels, [LINEAR, small, CAME])["gain"].status == "supported"
 
 
 def run(seed, across, within):

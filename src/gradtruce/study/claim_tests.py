@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Final, final
 
 import numpy as np
 
 from gradtruce.evaluation.comparison import holm
 from gradtruce.evaluation.significance import LEVEL
-from gradtruce.study.claims import CLAIMS, Claim
+from gradtruce.study.claims import CLAIMS, Claim, differ_in_gain, has_default_stages
 from gradtruce.study.effects import detectable
 from gradtruce.study.measures import Measure
 from gradtruce.study.pooling import Pooled, pool
@@ -104,12 +105,13 @@ def _finding(
 def _pairs(claim: Claim, study: StudyRecord) -> list[tuple[ArmRecord, ArmRecord]]:
     """Return which arms a claim compares: the first that fits, against one or all that fit.
 
-    The study's reference stands for linear scalarization where it is that, but in the claim that
-    is about other weights.
+    Of several arms that fit, the study's reference, or the one with the default settings.
     """
     if claim.better is None or claim.worse is None:
         return []
     better = _chosen(claim.better, study)
+    if claim.name == "kappa":
+        return [pair for pair in product(study.arms, study.arms) if differ_in_gain(*pair)][:1]
     if claim.name in ("best", "weights"):
         worse = [arm for arm in study.arms if claim.worse(arm)]
         if claim.name == "weights" and len(worse) < 2:
@@ -120,9 +122,11 @@ def _pairs(claim: Claim, study: StudyRecord) -> list[tuple[ArmRecord, ArmRecord]
 
 
 def _chosen(kind: Callable[[ArmRecord], bool], study: StudyRecord) -> list[ArmRecord]:
+    """Return the arm that fits: the reference, or one with the default settings, or the first."""
     fitting = [arm for arm in study.arms if kind(arm)]
     first = [arm for arm in fitting if arm.name == study.reference]
-    return (first or fitting)[:1]
+    usual = [arm for arm in fitting if has_default_stages(arm)]
+    return (first or usual or fitting)[:1]
 
 
 def _contrast(
