@@ -146,6 +146,8 @@ def test_an_arm_of_some_methods_is_planned_for_these_alone():
         ({"name": "came_grad"}, ("s1", "s2", "s3")),
         ({"name": "came_grad", "options": {"fusion": 0.0}}, ("s1", "s2")),
         ({"name": "famo"}, None),
+        ({"name": "sgld"}, ("s1", "sgld", "s3")),
+        ({"name": "sgld", "options": {"noise": "temperature", "temperature": 0.0}}, ("s1", "s3")),
     ],
 )
 def test_the_stages_that_are_left_on(balance, left):

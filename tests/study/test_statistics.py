@@ -5,11 +5,12 @@ import pytest
 
 from gradtruce.study.measures import measures
 from gradtruce.study.outline import outline
+from gradtruce.study.pooling import pool
 from gradtruce.study.ranks import ranks
 from gradtruce.study.record import ComparisonRecord
 from gradtruce.study.resampling import CellScores, Resampled
 from gradtruce.study.statistics import arm_scores, compare_arms
-from gradtruce.study.verdict import pooled, verdict_line, verdicts
+from gradtruce.study.verdict import verdict_line, verdicts
 from tests.study.made_study import plan
 
 METRIC = measures()[0].record.name
@@ -150,12 +151,15 @@ def record(difference, error=0.01, freedom=4.0, outcome="undecided", arm="a"):
 
 
 def test_the_mean_over_cells_by_hand():
-    mean, low, high = pooled([record(0.02), record(0.04)])
+    mean = pool([record(0.02), record(0.04)])
+    low, high = mean.interval()
     # variance (1e-4 + 1e-4) / 4 = 5e-5 with (5e-5)² / (2 · (2.5e-5)² / 4) = 8 degrees
-    assert mean == pytest.approx(0.03)
-    assert high - mean == pytest.approx(2.306004 * np.sqrt(5e-5), rel=1e-5)
-    assert mean - low == pytest.approx(high - mean)
-    assert pooled([]) == (None, None, None)
+    assert mean.difference == pytest.approx(0.03)
+    assert mean.freedom == pytest.approx(8)
+    assert high - 0.03 == pytest.approx(2.306004 * np.sqrt(5e-5), rel=1e-5)
+    assert 0.03 - low == pytest.approx(high - 0.03)
+    assert mean.p(beyond=high) == pytest.approx(0.05)
+    assert pool([]) is None
 
 
 @pytest.mark.parametrize(

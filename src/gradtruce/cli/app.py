@@ -22,13 +22,14 @@ from gradtruce.cli.predict import predict
 from gradtruce.cli.prepare import prepare
 from gradtruce.cli.preparing import Stopped
 from gradtruce.cli.report import report
+from gradtruce.cli.study import study
 from gradtruce.cli.train import train
 
 USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
 CLICK_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
 """`UsageError` and `ClickException`, wherever this release of typer keeps them."""
 
-LATER = ("analyse", "study")
+LATER = ("analyse",)
 """Commands that are planned but not in this version."""
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -46,6 +47,7 @@ ORDER = (
     "evaluate",
     "label",
     "report",
+    "study",
     "build",
     "convert",
     "list",
@@ -109,6 +111,7 @@ app.command(short_help="Write reports for a prepared data set.")(generate)
 app.command(short_help="Score generated reports, with protocol.")(evaluate)
 app.command(short_help="Label reports with the 14 observations.")(label)
 app.command(short_help="Draw a run or a comparison as one page.")(report)
+app.add_typer(study, name="study", short_help="Train and compare by a plan.")
 app.add_typer(build, name="build", short_help="Make what some methods need.")
 app.add_typer(convert, name="convert", short_help="Take over a published checkpoint.")
 app.command(name="list", short_help="List names that options take.")(list_names)

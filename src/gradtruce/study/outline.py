@@ -8,6 +8,7 @@ from typing import Any, Final, final
 
 from gradtruce.evaluation.headline import SELECTION
 from gradtruce.study.record import ArmRecord, CellRecord
+from gradtruce.training.config_file import merge
 
 PLAN: Final = "plan.toml"
 """The resolved plan in a study's folder."""
@@ -131,28 +132,44 @@ def _selection(plan: Mapping[str, Any]) -> str:
 
 def _arm(name: str, entry: Mapping[str, Any], plan: Mapping[str, Any]) -> ArmRecord:
     shared = plan.get("run", {}).get("balance", {})
-    balance = {**shared, **entry.get("balance", {})}
-    return ArmRecord(name=name, label=str(entry["label"]), stages=stages(balance))
+    balance = merge(dict(shared), dict(entry.get("balance", {})))
+    if "auxiliary_scale" in entry:
+        balance["auxiliary_scale"] = entry["auxiliary_scale"]
+    return ArmRecord(name=name, label=str(entry["label"]), stages=stages(balance), balance=balance)
+
+
+def balancer_name(balance: Mapping[str, Any]) -> str:
+    """Return the name of the balancer that some settings ask for.
+
+    >>> balancer_name({"preset": "came_grad-wcl-iu"}), balancer_name({})
+    ('came_grad', 'linear')
+    """
+    preset = str(balance.get("preset") or "linear")
+    return str(balance.get("name") or preset.partition("-")[0])
 
 
 def stages(balance: Mapping[str, Any]) -> tuple[str, ...] | None:
     """Return which stages of CAME-Grad a balancer's settings leave on.
 
     Without stage 1 the direction is the mean gradient (radius 0); without stage 3 nothing is fused
-    (fusion 0). Linear scalarization has none of them; other optimizers have no such stages.
+    (fusion 0). Linear scalarization has none of them; SGLD has noise in place of stage 2, and
+    without noise nothing; other optimizers have no such stages.
 
     >>> stages({"name": "came_grad", "options": {"radius": 0.0}})
     ('s2', 's3')
     """
-    name = balance.get("name", "linear")
+    name = balancer_name(balance)
     options = {**balance, **balance.get("options", {})}
     if name == "linear":
         return ()
+    if name == "sgld":
+        is_silent = options.get("noise") == "temperature" and options.get("temperature") == 0
+        return ("s1", "s3") if is_silent else ("s1", "sgld", "s3")
     if name != "came_grad":
         return None
     is_on = {
         "s1": options.get("radius", 0.5) > 0,
-        "s2": options.get("enhance", True),
+        "s2": True,
         "s3": options.get("fusion", 0.2) > 0,
     }
     return tuple(stage for stage, on in is_on.items() if on)

@@ -5,7 +5,7 @@ Pages and tables read this file and compute nothing themselves. A number that do
 """
 
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -28,22 +28,31 @@ class ArmRecord(_Part):
     """One arm: `name` as in the plan, `label` for people, `stages` of CAME-Grad that are on.
 
     Attributes:
-        stages: Such as ("s1", "s3"); empty for linear scalarization, `None` for other optimizers.
+        stages: Such as ("s1", "s3"); empty for linear scalarization, ("s1", "sgld", "s3") with
+            noise in place of stage 2, `None` for other optimizers.
+        balance: Its balancer's settings, as the plan gives them.
     """
 
     name: str
     label: str
     stages: tuple[str, ...] | None = None
+    balance: dict[str, Any] = {}  # JSON values of several kinds
 
 
 class CellRecord(_Part):
-    """One method on one data set. Its `name` is "<method>/<data>"."""
+    """One method on one data set. Its `name` is "<method>/<data>".
+
+    Attributes:
+        settings: How its runs were trained, in words by name: "steps", "optimizer", "clip" and so
+            on, from the first finished run; empty where none is.
+    """
 
     name: str
     method: str
     data: str
     method_label: str
     data_label: str
+    settings: dict[str, str] = {}
 
 
 class MetricRecord(_Part):

@@ -70,7 +70,7 @@ def compare_arms(
     families: list[FamilyRecord] = []
     for measure in every:
         raw = [
-            _compare(cell, arm, outline.reference, measure, cells[cell], seed)
+            compare_pair(cell, arm, outline.reference, measure, cells[cell], seed=seed)
             for cell in cells
             for arm in _arms_of(outline, cell)
             if arm != outline.reference
@@ -116,9 +116,19 @@ def _arm_score(cell: str, arm: str, metric: str, scores: CellScores) -> ArmScore
     )
 
 
-def _compare(
-    cell: str, arm: str, reference: str, measure: Measure, scores: CellScores, seed: int
+def compare_pair(
+    cell: str, arm: str, reference: str, measure: Measure, scores: CellScores, *, seed: int = 0
 ) -> ComparisonRecord:
+    """Return arm − reference in one cell and metric, not corrected.
+
+    Args:
+        cell: Name of the cell.
+        arm: Name of an arm.
+        reference: Name of the other.
+        measure: The metric.
+        scores: Of the cell.
+        seed: Of the bootstrap's draws over seeds.
+    """
     metric = measure.record.name
     table = scores.scores.get(metric, {})
     seeds = common_seeds(table, [arm, reference])

@@ -2,11 +2,9 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-from scipy import stats
-
 from gradtruce.evaluation.significance import LEVEL
 from gradtruce.study.outline import Outline
+from gradtruce.study.pooling import pool
 from gradtruce.study.record import ComparisonRecord, FamilyRecord, VerdictRecord
 
 
@@ -37,7 +35,8 @@ def _verdict(
     outline: Outline, of_arm: Sequence[ComparisonRecord], family: FamilyRecord
 ) -> VerdictRecord:
     outcomes = [each.outcome for each in of_arm]
-    difference, low, high = pooled(of_arm)
+    mean = pool(of_arm)
+    low, high = (None, None) if mean is None else mean.interval()
     return VerdictRecord(
         metric=family.metric,
         arm=of_arm[0].arm,
@@ -45,7 +44,7 @@ def _verdict(
         losses=outcomes.count("worse"),
         ties=outcomes.count("undecided"),
         untested=outcomes.count("untested"),
-        difference=difference,
+        difference=None if mean is None else mean.difference,
         low=low,
         high=high,
         line=verdict_line(outcomes, unit=_unit(outline), comparisons=family.size),
@@ -79,32 +78,6 @@ def verdict_line(outcomes: Sequence[str], *, unit: str = "methods", comparisons:
         f"better on {wins or 'none'} of {len(tested)} {unit}, worse on {losses or 'none'},"
         f" {level}{more}"
     )
-
-
-def pooled(
-    of_arm: Sequence[ComparisonRecord],
-) -> tuple[float | None, float | None, float | None]:
-    """Return the mean difference over the tested cells with its 95 % interval.
-
-    The cells are taken as given: the interval says nothing of other methods or data sets. It treats
-    them as independent, which cells on one data set are but for their shared test studies.
-    """
-    tested = [
-        (each.difference, each.error, each.freedom)
-        for each in of_arm
-        if each.difference is not None and each.error is not None and each.freedom is not None
-    ]
-    if not tested:
-        return None, None, None
-    differences, errors, freedoms = (np.array(column) for column in zip(*tested, strict=True))
-    mean = float(differences.mean())
-    variances = errors**2 / len(tested) ** 2
-    total = float(variances.sum())
-    if total == 0:
-        return mean, mean, mean
-    freedom = total**2 / float((variances**2 / freedoms).sum())
-    half = float(stats.t.isf((1 - LEVEL) / 2, freedom)) * float(np.sqrt(total))
-    return mean, mean - half, mean + half
 
 
 def _unit(outline: Outline) -> str:
