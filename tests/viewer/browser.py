@@ -1,10 +1,10 @@
 """Headless Chromium, driven over a pipe: sizes, dark mode, keys, pictures, paper."""
 
 import base64
+import fcntl
 import json
 import os
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 from types import TracebackType
@@ -19,30 +19,25 @@ class Browser:
 
     def __enter__(self) -> Self:
         assert CHROMIUM is not None
-        self._profile = tempfile.TemporaryDirectory()
+        self._profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         to_browser, self._write = os.pipe()
         self._read, from_browser = os.pipe()
-        command = [
-            "/bin/sh",
-            "-c",
-            f'exec "$@" 3<&{to_browser} 4>&{from_browser}',
-            "sh",
+        high = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in (to_browser, from_browser)]
+        options = ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars")
+        profile = f"--user-data-dir={self._profile.name}"
+        self._process = os.posix_spawn(
             CHROMIUM,
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--hide-scrollbars",
-            "--remote-debugging-pipe",
-            f"--user-data-dir={self._profile.name}",
-        ]
-        self._process = subprocess.Popen(
-            command,
-            pass_fds=(to_browser, from_browser),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            [CHROMIUM, *options, "--remote-debugging-pipe", profile],
+            os.environ,
+            file_actions=[
+                (os.POSIX_SPAWN_DUP2, high[0], 3),
+                (os.POSIX_SPAWN_DUP2, high[1], 4),
+                (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
+            ],
         )
-        os.close(to_browser)
-        os.close(from_browser)
+        for end in (to_browser, from_browser, *high):
+            os.close(end)
         self._number = 0
         self._rest = b""
         self._session: str | None = None
@@ -60,10 +55,11 @@ class Browser:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._session = None
+        self.call("Browser.close")
+        os.waitpid(self._process, 0)
         os.close(self._write)
         os.close(self._read)
-        self._process.terminate()
-        self._process.wait(10)
         self._profile.cleanup()
 
     def call(self, method: str, **arguments: object) -> dict[str, Any]:
@@ -128,7 +124,9 @@ class Browser:
 
     def _next(self) -> dict[str, Any]:
         while b"\0" not in self._rest:
-            self._rest += os.read(self._read, 1 << 20)
+            part = os.read(self._read, 1 << 20)
+            assert part, "the browser has ended"
+            self._rest += part
         message, self._rest = self._rest.split(b"\0", 1)
         answer: dict[str, Any] = json.loads(message)
         if answer.get("method") in ("Runtime.exceptionThrown", "Log.entryAdded"):

@@ -46,6 +46,13 @@ def test_all_text_has_enough_contrast(browser: Browser, page: Path, dark: bool):
     assert browser.run(CONTRAST) == []
 
 
+def test_the_measure_of_contrast_sees_pale_text(browser: Browser, page: Path):
+    browser.open(page)
+    browser.run("document.querySelector('.lede').style.color = '#aaa'")
+    (found,) = browser.run(CONTRAST)
+    assert "lede" in found
+
+
 def test_the_first_key_leads_to_the_content(browser: Browser, page: Path):
     browser.open(page)
     browser.press("Tab")

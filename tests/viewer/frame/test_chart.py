@@ -81,3 +81,16 @@ def test_an_interval_stays_inside_its_drawing(value: float):
 
 def test_a_range_without_values_is_not_drawn():
     assert range_bar(np.array([np.nan]), (-1.0, 1.0), "arm-0") == ""
+
+
+def test_a_band_leaves_out_what_is_not_finite():
+    x, y = np.arange(3.0), np.array([1.0, np.nan, 3.0])
+    drawing = str(line_chart(Panel("a", "b", (Series("run", 0, x, y, y - 1, y + 1),))))
+    assert "nan" not in drawing
+    assert 'class="band' in drawing
+
+
+def test_charts_that_are_compared_share_their_scale():
+    drawing = str(line_chart(panel([0.4, 0.5], extent=(0.0, 1.0))))
+    assert ">0</text>" in drawing
+    assert ">1</text>" in drawing

@@ -138,8 +138,12 @@ def _band(frame: Frame, series: Series) -> Markup:
     if series.low is None or series.high is None:
         return Markup("")
     floor = frame.y[0]
-    there = [frame.point(x, max(y, floor)) for x, y in zip(series.x, series.low, strict=True)]
-    back = [frame.point(x, y) for x, y in zip(series.x, series.high, strict=True)][::-1]
+    known = np.isfinite(series.low) & np.isfinite(series.high)
+    x = series.x[known]
+    there = [frame.point(at, max(y, floor)) for at, y in zip(x, series.low[known], strict=True)]
+    back = [frame.point(at, y) for at, y in zip(x, series.high[known], strict=True)][::-1]
+    if not there:
+        return Markup("")
     return Markup('<path class="band {}" d="M{}Z"/>').format(series.css, "L".join(there + back))
 
 
