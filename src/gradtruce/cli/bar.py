@@ -72,6 +72,10 @@ class Bars:
             self._tasks[name], completed=share, description=description, left=left
         )
 
+    def say(self, text: str) -> None:
+        """Print a line above the bars."""
+        self._console.print(text, markup=False, highlight=False)
+
     def _print_line(self, name: str, line: str, *, is_full: bool) -> None:
         """Print a line every 15 seconds, and each that says 100 % once."""
         now = time.monotonic()

@@ -29,6 +29,7 @@ from gradtruce.training.progress import (
     without_transformers_bars,
 )
 from gradtruce.training.runlog import RunLog
+from gradtruce.training.state import seed_random
 from gradtruce.training.trainer import Trainer
 from gradtruce.training.validation import decoding_of
 from gradtruce.training.world import ALONE, World, require_same
@@ -84,6 +85,7 @@ def train(
     require_same(world, "the configuration", [config], "start all processes by the same command")
     if world.is_first:
         _check_folder(config, folder, resume=resume)
+    seed_random(config.training.seed)
     data = load_data(config, world)
     labeler = CachedLabeler(RulesLabeler())
     trainer = Trainer(config, data, folder, labeler, tell, world)

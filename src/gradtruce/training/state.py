@@ -55,6 +55,20 @@ def restore_training(
         set_random_state(state["random"][world.rank])
 
 
+def seed_random(seed: int) -> None:
+    """Set all global random numbers, of Python and numpy as of torch.
+
+    >>> seed_random(3)
+    >>> first = random.random()
+    >>> seed_random(3)
+    >>> random.random() == first
+    True
+    """
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 # as in random_state
+    torch.manual_seed(seed)
+
+
 def random_state() -> dict[str, Any]:
     """Return the state of the global random numbers of torch, on processor and GPU, and others.
 
