@@ -21,9 +21,12 @@ from gradtruce.training.world import ALONE
 from tests.training.ranks.cases import BALANCERS, CASES, KINDS, VARIANTS, moving
 from tests.training.ranks.setting import RANKS, apart, write_uneven_set
 
-pytestmark = pytest.mark.skipif(
-    not dist.is_available() or not dist.is_gloo_available(), reason="torch has no gloo"
-)
+pytestmark = [
+    pytest.mark.skipif(
+        not dist.is_available() or not dist.is_gloo_available(), reason="torch has no gloo"
+    ),
+    pytest.mark.timeout(1800),  # the first slow test waits for all slow cases
+]
 ROOT = Path(__file__).parents[2]
 FAST = ("data: came_grad", "sharded: famo", "data: evaluation", "null", "hook")
 Results = Callable[[str], list[Any]]
@@ -64,7 +67,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def ran(folder: Path, names: list[str]) -> Results:
     """Run cases in two processes that are started once; return what gives their answers."""
     children = start_ranks("-m", "tests.training.ranks.run", str(folder), json.dumps(names))
-    told = [child.communicate(timeout=900)[1] for child in children]
+    try:
+        told = [child.communicate()[1] for child in children]
+    finally:
+        for child in children:
+            child.kill()
     for child, text in zip(children, told, strict=True):
         assert child.returncode == 0, text
     found = [torch.load(folder / f"{rank}.pt", weights_only=False) for rank in range(RANKS)]

@@ -79,13 +79,46 @@ def _machine() -> list[Check]:
 
 
 def _capabilities() -> list[Check]:
-    several = Check(
-        "gradtruce train on several GPUs or in fp16",
-        False,
-        "not in this version; the engine can",
-        False,
-    )
-    return [*_metrics(), several]
+    return [*_metrics(), *_parallel(), *_precisions()]
+
+
+def _parallel() -> list[Check]:
+    """Return what training in several processes finds here."""
+    import torch
+    import torch.distributed as dist
+
+    command = "torchrun --nproc-per-node N -m gradtruce train …"
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    gloo = dist.is_available() and dist.is_gloo_available()
+    nccl = dist.is_available() and dist.is_nccl_available()
+    lack = "this torch has no NCCL" if count else "no GPU"
+    return [
+        Check("training in processes (gloo)", gloo, command if gloo else "torch has none", False),
+        Check(
+            "training on several GPUs (NCCL)",
+            nccl and count > 1,
+            f"{count} here, and those of other machines; {command}" if nccl and count else lack,
+            False,
+        ),
+    ]
+
+
+def _precisions() -> list[Check]:
+    """Return which of `training.precision` this machine computes in."""
+    import torch
+
+    from gradtruce.training.precision import require_precision
+
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    checks = []
+    for precision in ("bf16", "fp16"):
+        try:
+            require_precision(precision, device)
+        except ValueError as reason:
+            checks.append(Check(f"training in {precision}", False, str(reason), False))
+        else:
+            checks.append(Check(f"training in {precision}", True, f"on {device.type}", False))
+    return checks
 
 
 def _metrics() -> list[Check]:

@@ -67,11 +67,10 @@ def _train(config: "RunConfig", output: Path, world: "World", *, resume: bool) -
     with Bars() if world.is_first else nullcontext() as bars:
 
         def show(now: Progress) -> None:
-            if bars is None:
-                return
-            if now.note:
+            if bars is not None and now.note:
                 bars.say(f"{output.name}: {now.note}")
-            bars.show(output.name, now.share, now.seconds_left, now.phase)
+            if bars is not None:
+                bars.show(output.name, now.share, now.seconds_left, now.phase)
 
         result = train_run(config, output, resume=resume, progress=show, world=world)
     if world.is_first:

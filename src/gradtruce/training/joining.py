@@ -2,7 +2,9 @@
 
 import atexit
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -133,6 +135,7 @@ def _verdict(error: BaseException, store: Store, rank: int) -> BaseException:
         if is_first:
             atexit.register(store.set, _TOLD, claim)  # once the message is printed
         else:
+            _end_silently_when_told()
             store.wait([_TOLD], GRACE)
     except (dist.DistError, RuntimeError):  # the store is gone, and its owner with it
         is_first = False
@@ -144,6 +147,12 @@ def _verdict(error: BaseException, store: Store, rank: int) -> BaseException:
             "memory ran out"
         )
     return error
+
+
+def _end_silently_when_told() -> None:
+    """Let the signal by which torchrun ends the other processes do so without a message."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _is_broken_line(error: BaseException) -> bool:
