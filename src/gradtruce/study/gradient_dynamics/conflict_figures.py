@@ -103,7 +103,7 @@ def _epochs(axes: Axes, found: Json) -> None:
             look = {"color": colour, "marker": marker, "label": name if line is found else None}
             whisker(axes, at + shift, _percent(entry["negative"]), **look)
     all_steps = _percent(found["same_batch"]["negative"])
-    whisker(axes, x[-1] + 1, all_steps, color=RUN_COLOURS[0], marker="o")
+    whisker(axes, x[-1] + 1.0, all_steps, color=RUN_COLOURS[0], marker="o")
     axes.axhline(50, color="black", linewidth=0.8, linestyle=":", label="random directions")
     axes.axvline(x[-1] + 0.7, color="black", linewidth=0.8)
     axes.set_xticks(

@@ -75,7 +75,7 @@ def sheet(width: float, height: float, rows: int = 1, columns: int = 1) -> Itera
         yield Sheet(figure, panels)
 
 
-def band(axes: Axes, x: Sequence[float], found: Sequence[Mapping[str, Any]], **look: Any) -> None:
+def band(axes: Axes, x: Sequence[int], found: Sequence[Mapping[str, Any]], **look: Any) -> None:
     """Draw estimates as a line with its interval as a band, unknown ones left out."""
     values = {key: _numbers(found, key) for key in ("value", "low", "high")}
     axes.plot(x, values["value"], marker="o", markersize=3, **look)

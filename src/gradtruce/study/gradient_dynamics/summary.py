@@ -68,7 +68,7 @@ def _conflict(result: Json) -> str:
         "mean cosine less null",
     )
     text = _table(header, rows)
-    if rows:
+    if any(row[-1] != "–" for row in rows):
         notes.append("Conflict is an excess whose interval is above 0.")
     return "\n\n".join(filter(None, (text, "\n".join(notes))))
 
