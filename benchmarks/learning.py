@@ -9,7 +9,10 @@ with CAME-Grad, and scores each run beside the all-normal and the most frequent 
 or indiana_reports.csv) too where it is given. Everything is done by commands of `gradtruce`.
 
 Runs that are finished are kept, so the command goes on where it was stopped. The page
-results/learning.md is written anew after each run.
+results/learning.md, and its numbers as JSON beside it, are written anew after each run. With
+`--add` the rows that are there stay, but for those of the runs asked for:
+
+    python -m benchmarks.learning --methods ddatr --add
 """
 
 import argparse
@@ -18,6 +21,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.learning_rows import Results, read_rows
 from benchmarks.learning_runs import (
     BALANCERS,
     PRESETS,
@@ -28,7 +32,7 @@ from benchmarks.learning_runs import (
     make_needed,
     run_cases,
 )
-from benchmarks.learning_table import page, read_rows
+from benchmarks.learning_table import page
 from gradtruce.data.prepared import PreparedDataset
 
 BOTH_ON_TEXT = ("r2gen",)
@@ -101,6 +105,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.learning", description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path("runs/learning"))
     parser.add_argument("--methods", nargs="+", choices=list(PRESETS), default=list(PRESETS))
+    parser.add_argument("--add", action="store_true", help="keep the rows of other runs")
     parser.add_argument("--steps", type=int, default=400, help="of each run on the phantom")
     parser.add_argument("--text-steps", type=int, default=600, help="of each run on real text")
     parser.add_argument("--studies", type=int, default=2000, help="of the phantom")
@@ -116,24 +121,33 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
+def told_command(options: argparse.Namespace) -> str:
+    """Return the command without folders, as the page tells it."""
+    told = {"annotation": "annotation.json", "reports": "indiana_reports.csv"}
+    words = [] if options.methods == list(PRESETS) else ["--methods", *options.methods]
+    words += ["--add"] if options.add else []
+    words += ["--steps", str(options.steps), "--text-steps", str(options.text_steps)]
+    words += [word for name in told if getattr(options, name) for word in (f"--{name}", told[name])]
+    return " ".join(["python -m benchmarks.learning", *words])
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train what is not trained yet, and write the page."""
     options = parsed(arguments)
     options.folder.mkdir(parents=True, exist_ok=True)
     cases, sets = listed_cases(options), prepare_sets(options)
+    described, kept = described_sets(sets), Results({})
+    if options.add:
+        kept = Results.read(options.write.with_suffix(".json"))
+        kept.require_same(described)
     for name, folder in sets.items():
         make_needed([case for case in cases if case.data == name], folder)
-    told = {"annotation": "annotation.json", "reports": "indiana_reports.csv"}
-    given = [f" --{name} {file}" for name, file in told.items() if getattr(options, name)]
-    command = (
-        f"python -m benchmarks.learning --steps {options.steps} "
-        f"--text-steps {options.text_steps}{''.join(given)}"
-    )
-    described = described_sets(sets)
 
     def write() -> None:
-        rows = read_rows(cases, sets, options.folder)
-        options.write.write_text(page(rows, command=command, described=described), encoding="utf-8")
+        rows = read_rows(cases, sets, options.folder, told_command(options))
+        results = kept.with_rows(described, rows)
+        results.write(options.write.with_suffix(".json"))
+        options.write.write_text(page(results), encoding="utf-8")
 
     run_cases(cases, sets, options.folder, workers=options.workers, finished=write)
     write()

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, final
 
+from benchmarks.evaluation import processor
+from gradtruce.study.machine import machine
 from gradtruce.training.config_file import load_config
 
 SetName = Literal["phantom", "iu-text"]
@@ -53,7 +55,10 @@ ALIKE: Final = (
 """Settings of every run, so that runs differ in what the table names and in nothing else."""
 
 TIMES: Final = "times.json"
-"""File in a run folder: command, seconds, load. It is written last."""
+"""File in a run folder: command, seconds, load, machine. It is written last."""
+
+MACHINE: Final = "machine"
+"""Its entry that says on what, and with which versions, the run was made."""
 
 
 @final
@@ -176,6 +181,7 @@ def run_case(case: Case, data: Path, folder: Path) -> None:
         "wall_seconds": time.perf_counter() - start,
         "processor_seconds": usage.ru_utime + usage.ru_stime,
         "load_before": load,
+        MACHINE: this_machine(),
     }
     (folder / TIMES).write_text(json.dumps(times, indent=1) + "\n", encoding="utf-8")
 
@@ -210,6 +216,14 @@ def run_cases(
                 finished()
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def this_machine() -> str:
+    """Return processor, cores and the versions that matter."""
+    told = machine()
+    names = ("gradtruce", "torch", "transformers", "python")
+    versions = ", ".join(f"{name} {told[name]}" for name in names)
+    return f"{processor()}, {os.cpu_count()} cores; {versions}"
 
 
 def _one_thread() -> dict[str, str]:

@@ -4,7 +4,8 @@ Run: OMP_NUM_THREADS=1 python -m benchmarks.retrieval [--write benchmarks/result
 
 The bank is random, in a file, and mapped from there. Memory is what the process has for itself at
 the most, beyond what it had before; pages of the file that the system can drop do not count. One in
-four rows repeats another, as reports of normal studies do.
+four rows repeats another, as reports of normal studies do. A second, smaller bank is asked for the
+neighbours of its whole training split, as a training does at its start: first, and again.
 """
 
 import argparse
@@ -22,9 +23,14 @@ import torch
 from benchmarks.evaluation import processor
 from gradtruce.data.retrieval.bank import RetrievalBank
 from gradtruce.data.retrieval.bank_file import RetrievalFile
+from gradtruce.data.retrieval.kept_search import KeptSearch
+from gradtruce.data.retrieval.neighbours import Neighbours
 
 MIMIC_CXR_TRAIN: Final = 270_790
 WIDTH: Final = 512
+SPLIT: Final = 20_000
+"""Training studies of the second bank."""
+
 NEIGHBOURS: Final = 21
 REPEATED: Final = 4
 POLL_SECONDS: Final = 0.002
@@ -59,12 +65,24 @@ def measured(work: Callable[[], object]) -> tuple[object, float, float, float]:
     return found, clock, spent, max(highest[0] - before, 0) / 1024
 
 
-def write_bank(path: Path, rows: int) -> None:
-    """Write a bank of random directions, some of them more than once."""
+def write_bank(path: Path, rows: int, asking: int) -> None:
+    """Write a bank of random directions, some of them more than once, and queries of the first."""
+    torch.manual_seed(0)
     features = torch.nn.functional.normalize(torch.randn(rows, WIDTH), dim=1)
-    features[::REPEATED] = features[1]
+    queries = torch.nn.functional.normalize(features[:asking] + torch.randn(asking, WIDTH), dim=1)
+    features[::REPEATED] = features[1].clone()
     ids = [f"s{row:08d}" for row in range(rows)]
-    RetrievalFile(RetrievalBank(ids, features), ("a",), features[:1].clone(), "random").write(path)
+    RetrievalFile(RetrievalBank(ids, features), tuple(ids[:asking]), queries, "random").write(path)
+
+
+def made(path: Path, rows: int, asking: int) -> Path:
+    """Write a bank in a process of its own, so that what making it takes is not counted."""
+    maker = multiprocessing.get_context("spawn").Process(
+        target=write_bank, args=(path, rows, asking)
+    )
+    maker.start()
+    maker.join()
+    return path
 
 
 def table(path: Path) -> list[str]:
@@ -80,6 +98,25 @@ def table(path: Path) -> list[str]:
     return lines
 
 
+def starts(path: Path) -> list[str]:
+    """Return the lines on a training that starts, and one that starts again."""
+    lines = []
+    for name in ("first start", "each later start"):
+        search = KeptSearch(path, RetrievalFile.read(path))
+        studies = search.file.query_ids
+        found, *costs = measured(
+            lambda search=search, studies=studies: search.neighbours(studies, NEIGHBOURS)
+        )
+        assert isinstance(found, Neighbours)
+        lines.append(_row(f"neighbours of {len(studies):,} studies, {name}", *costs))
+    kept = sum(file.stat().st_size for file in path.parent.glob(f"{path.name}.*.npy"))
+    return [
+        *lines,
+        "",
+        f"The second bank has {SPLIT:,} reports; kept beside it: {kept / 1e6:.1f} MB.",
+    ]
+
+
 def _row(name: str, clock: float, spent: float, memory: float) -> str:
     return f"| {name} | {clock:.2f} | {spent:.2f} | {memory:.0f} |"
 
@@ -92,16 +129,12 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=MIMIC_CXR_TRAIN)
     parser.add_argument("--write", type=Path)
     options = parser.parse_args()
-    torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "retrieval.safetensors"
-        maker = multiprocessing.get_context("spawn").Process(
-            target=write_bank, args=(path, options.rows)
-        )  # so that what making the bank takes is not counted
-        maker.start()
-        maker.join()
+        path = made(Path(folder) / "retrieval.safetensors", options.rows, 1)
+        torch.manual_seed(0)
         lines = table(path)
         size = path.stat().st_size / 1024**2
+        lines += starts(made(Path(folder) / "split.safetensors", SPLIT, SPLIT))
     head = [
         "# What retrieval costs",
         "",

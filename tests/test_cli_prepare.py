@@ -67,6 +67,17 @@ def test_the_phantom_takes_its_options(tmp_path: Path, capsys: Capture) -> None:
     assert "12 synthetic studies (train 8, val 2, test 2)" in capsys.readouterr().out
 
 
+def test_the_phantom_takes_shares_of_later_studies(tmp_path: Path, capsys: Capture) -> None:
+    options = ["--studies", "18", "--follow-ups", "0,0,1"]
+    dataset = made(capsys, "phantom", tmp_path / "set", *options)
+    assert dataset.manifest.parameters["follow_ups"] == [0, 0, 1]
+    assert "follow ups: 0.0, 0.0, 1.0" in (tmp_path / "set" / "data_card.md").read_text()
+    assert dataset.study("p00000-3").prior == "p00000-2"
+    line = complaint(capsys, "prepare", "phantom", tmp_path / "other", "--follow-ups", "0.5,0.4")
+    assert "--follow-ups" in line
+    assert "together 1, such as 0.05,0.15,0.80, got 0.5,0.4, together 0.9" in line
+
+
 def test_a_table_with_every_option(table: Path, tmp_path: Path, capsys: Capture) -> None:
     elsewhere = tmp_path / "tables"
     elsewhere.mkdir()

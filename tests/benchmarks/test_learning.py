@@ -6,15 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.learning import listed_cases, main, parsed
+from benchmarks.learning import listed_cases, main, parsed, told_command
+from benchmarks.learning_rows import Origin, Results, Row
 from benchmarks.learning_runs import BALANCERS, PRESETS, Case, is_finished, made_of
-from benchmarks.learning_table import Row, page, table
+from benchmarks.learning_table import page, table
 from gradtruce.evaluation.significance import Score
 from gradtruce.methods.registry import METHODS
 from gradtruce.training.config_file import load_config, write_config
 
 DATA = Path("runs/set")
 CASE = Case("phantom", "wcl", "came_grad", 8)
+ORIGIN = Origin("make it", "a machine with torch")
+SETS = {"phantom": "Ten studies."}
 SIDES, PLACES = ("left", "right", "both"), ("base", "apex", "hilum", "lung")
 THINGS = ("an opacity", "an effusion", "a nodule", "a pneumothorax", "no opacity")
 
@@ -35,6 +38,7 @@ def row(low: float, **changes: object) -> Row:
         "seconds": 90.0,
         "processor_seconds": 60.0,
         "load": 2.0,
+        "origin": ORIGIN,
     }
     return Row(**(values | changes))
 
@@ -81,21 +85,61 @@ def test_a_run_beats_the_baselines_only_when_its_interval_lies_above_theirs() ->
 
 
 def test_the_table_has_a_line_a_run() -> None:
-    head, rule, good, bad = table([row(0.2), row(0.05)]).splitlines()
+    origins = [Origin("", ""), ORIGIN]
+    head, rule, good, bad = table([row(0.2), row(0.05)], origins).splitlines()
     assert head.count("|") == rule.count("|") == good.count("|")
     assert good == (
         "| `wcl` | `came_grad` | 0.250 [0.200, 0.300] | 0.000 [0.000, 0.000] "
-        "| 0.000 [0.000, 0.000] | 0.050 [0.000, 0.100] | yes | – | 0.200 | 8, 6 | 1.5 | 1.0 |"
+        "| 0.000 [0.000, 0.000] | 0.050 [0.000, 0.100] | yes | – | 0.200 | 8, 6 | 1.5 | 1.0 | 2 |"
     )
     assert "**no**" in bad
 
 
 def test_the_page_names_command_machine_and_versions() -> None:
-    text = page([row(0.2)], command="make it", described={"phantom": "Ten studies."})
-    assert "Made by `make it`" in text
+    other = row(0.2, case=Case("phantom", "wcl", "linear", 8), origin=Origin("add it", "another"))
+    text = page(Results(SETS, (row(0.2, load=None), other)))
+    assert "1. `make it`: a machine with torch.\n2. `add it`: another; load 2.0 to 2.0 " in text
     assert "Ten studies." in text
-    assert "torch" in text
     assert "IU X-Ray, images" not in text
+
+
+def test_rows_are_read_as_they_were_written(tmp_path: Path) -> None:
+    results = Results(SETS, (row(0.2), row(0.2, case=Case("phantom", "ddatr", "linear", 8))))
+    results.write(tmp_path / "learning.json")
+    assert Results.read(tmp_path / "learning.json") == results
+
+
+def test_an_added_row_takes_the_place_of_its_run_and_no_other() -> None:
+    linear = row(0.3, case=Case("phantom", "wcl", "linear", 8))
+    text = row(0.1, case=Case("iu-text", "r2gen", "linear", 8))
+    before = Results(SETS, (linear, row(0.2)))
+    longer = row(0.4, case=Case("phantom", "wcl", "came_grad", 20), origin=Origin("add it", ""))
+    after = before.with_rows({"iu-text": "Real."}, [text, longer])
+    assert after.rows == (linear, longer, text)
+    assert after.sets == {"phantom": "Ten studies.", "iu-text": "Real."}
+
+
+def test_rows_of_another_set_are_not_added() -> None:
+    with pytest.raises(ValueError, match=r"of another set .phantom.: Ten studies\. This one: Nine"):
+        Results(SETS, (row(0.2),)).require_same({"phantom": "Nine studies."})
+
+
+def test_nothing_is_added_to_nothing(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="no rows to add to; leave --add out"):
+        Results.read(tmp_path / "learning.json")
+
+
+def test_the_command_is_told_without_folders() -> None:
+    words = ["--methods", "ddatr", "--add", "--annotation", "/a/b.json", "--folder", "/tmp/x"]
+    assert told_command(parsed(words)) == (
+        "python -m benchmarks.learning --methods ddatr --add --steps 400 --text-steps 600 "
+        "--annotation annotation.json"
+    )
+
+
+def test_the_committed_page_is_that_of_the_committed_rows() -> None:
+    folder = Path(__file__).parents[2] / "benchmarks" / "results"
+    assert page(Results.read(folder / "learning.json")) == (folder / "learning.md").read_text()
 
 
 def made_up_annotation(file: Path) -> Path:
@@ -134,3 +178,9 @@ def test_a_small_run_trains_scores_and_writes_and_goes_on(tmp_path: Path) -> Non
     main(arguments)
     assert {file: file.stat().st_mtime_ns for file in folder.glob("*/times.json")} == before
     assert written.read_text() == text
+    added = [*arguments, "--add"]
+    added[added.index("--methods") + 1 : added.index("--studies")] = ["camanet"]
+    main(added)
+    assert written.read_text().count("| `wcl` | `linear` |") == 2
+    assert written.read_text().count("| `camanet` | `linear` |") == 2
+    assert "2. `python -m benchmarks.learning --methods camanet --add" in written.read_text()

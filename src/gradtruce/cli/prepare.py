@@ -79,13 +79,22 @@ def phantom(
     level: Annotated[Level, typer.Option(help="How hard the studies are to read.")] = "standard",
     size: Annotated[int, typer.Option(help="Height and width of the views in pixels.")] = 128,
     seed: Seed = 0,
+    follow_ups: Annotated[
+        str,
+        typer.Option(metavar="SHARES", help="Of patients with no, one, two … later studies."),
+    ] = "0.80,0.16,0.04",
     workers: Annotated[
         int, typer.Option(min=1, help="Processes; their number changes nothing in the set.")
     ] = 2,
 ) -> None:
     """Draw synthetic chest radiograph studies of which everything is known."""
+    from gradtruce.data.phantom.follow_ups import read_follow_ups
     from gradtruce.data.phantom.prepare import prepare_phantom
 
+    try:
+        shares = read_follow_ups(follow_ups)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--follow-ups") from None
     run_prepare(
         folder,
         lambda progress: prepare_phantom(
@@ -94,6 +103,7 @@ def phantom(
             studies=studies,
             size=size,
             seed=seed,
+            follow_ups=shares,
             workers=workers,
             progress=progress,
             say=print,

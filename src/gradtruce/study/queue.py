@@ -23,7 +23,7 @@ GRACE: Final = 60
 """Seconds without a heartbeat after which a run's worker is taken for dead."""
 
 _RUN, _HOST, _REASON = "run", "host", "reason"
-_FURTHER = ("FAIL", "WAITING", "RUNNING", "COMPLETE")
+_FURTHER: Final[Mapping[str, int]] = {"WAITING": 1, "RUNNING": 2}
 
 
 @final
@@ -92,7 +92,10 @@ class Queue:
 
     def fail(self, trial: int, reason: str) -> None:
         """Say that a run has failed, and why; it does not wait again by itself."""
-        self._storage.set_trial_user_attr(trial, _REASON, reason)
+        try:
+            self._storage.set_trial_user_attr(trial, _REASON, reason)
+        except optuna.exceptions.UpdateFinishedTrialError:  # taken for dead meanwhile
+            return
         self._move(trial, TrialState.FAIL)
 
     def give_back(self, trial: int) -> None:
@@ -129,8 +132,8 @@ class Queue:
 
 
 def _rank(trial: "FrozenTrial") -> tuple[int, int]:
-    """Order the trials of a run: what is furthest last, then the newest last."""
-    return (_FURTHER.index(trial.state.name), trial.number)
+    """Order the trials of a run: those that have ended, those that wait or run; newest last."""
+    return (_FURTHER.get(trial.state.name, 0), trial.number)
 
 
 def _entry(trial: "FrozenTrial") -> Entry:

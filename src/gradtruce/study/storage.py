@@ -50,20 +50,27 @@ def open_storage(url: str, *, beat: int, grace: int) -> RDBStorage:
         ConnectionError: If the database can't be reached.
         ValueError: If the URL is none.
     """
+    try:
+        parsed = sqlalchemy.engine.make_url(url)
+    except sqlalchemy.exc.ArgumentError as error:
+        raise ValueError(
+            f"{url!r} is no URL of a database; write for example postgresql://user@host/name"
+        ) from error
     options: dict[str, Any] = {"pool_pre_ping": True}  # keyword arguments of the engine
-    is_sqlite = url.startswith("sqlite:")
+    is_sqlite = parsed.get_backend_name() == "sqlite"
+    shown = parsed.render_as_string(hide_password=True)
     if is_sqlite:
-        _write_ahead(Path(url.removeprefix("sqlite:///")))
+        _write_ahead(Path(parsed.database or ":memory:"))
         options = {"connect_args": {"timeout": BUSY, "isolation_level": None}}
     try:
         storage = RDBStorage(
             url, engine_kwargs=options, heartbeat_interval=beat, grace_period=grace
         )
     except ImportError as error:
-        raise ImportError(f"{error} (storage {_without_password(url)})") from error
+        raise ImportError(f"{error} (storage {shown})") from error
     except sqlalchemy.exc.OperationalError as error:
         reason = " ".join(str(error.orig).split())
-        raise ConnectionError(f"{_without_password(url)}: {reason}") from error
+        raise ConnectionError(f"{shown}: {reason}") from error
     if is_sqlite:
         sqlalchemy.event.listen(storage.engine, "begin", _lock_first)
     return storage
@@ -81,10 +88,6 @@ def _write_ahead(path: Path) -> None:
 def _lock_first(connection: Any) -> None:  # of SQLAlchemy
     """Begin a transaction with the lock for writing, so that what it reads stays true."""
     connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _without_password(url: str) -> str:
-    return sqlalchemy.engine.make_url(url).render_as_string(hide_password=True)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from typing import Final
 import torch
 
 from gradtruce.training.config import RunConfig
-from gradtruce.training.config_file import check
+from gradtruce.training.config_file import check, load_config, write_config
 from gradtruce.training.loop import train
 
 ORPHANED: Final = 3
@@ -42,6 +42,7 @@ def train_or_resume(config: RunConfig, folder: Path) -> None:
     Args:
         config: Everything the run depends on.
         folder: The run folder; what a killed training left there without a checkpoint is removed.
+            The data set may lie elsewhere than before, if the study was moved.
 
     Raises:
         ValueError: If the folder's run has another configuration.
@@ -50,6 +51,8 @@ def train_or_resume(config: RunConfig, folder: Path) -> None:
     if is_begun and not has_checkpoint(folder):
         shutil.rmtree(folder)
         is_begun = False
+    if is_begun:
+        _follow_data(config, folder)
     train(config, folder, resume=is_begun)
 
 
@@ -64,6 +67,15 @@ def has_checkpoint(folder: Path) -> bool:
         return False
     names = {entry.name for entry in kept.iterdir()}
     return any(name.lstrip(".").startswith("last") and "partial" not in name for name in names)
+
+
+def _follow_data(config: RunConfig, folder: Path) -> None:
+    """Take over the path of the data set, where a study was moved with its data."""
+    path = folder / "config.toml"
+    former: RunConfig = load_config(path)
+    moved = former.data.model_copy(update={"path": config.data.path})
+    if former != config and former.model_copy(update={"data": moved}) == config:
+        write_config(config, path)
 
 
 def _end_with_starter(life: int) -> None:

@@ -281,6 +281,8 @@ class TrainingConfig(_Table):
         select: Flat name of the validation score that chooses the best checkpoint, or a sum of
             some, such as "nlg.bleu_4 + 0.5 * nlg.bleu_1".
         decoding: How the test reports are generated.
+        checkpoint_every: Optimizer steps between two checkpoints, beside those at validations; none
+            beside them where not given.
         null_every: Optimizer steps between two measurements of the null: cosines between gradients
             on disjoint halves of one batch; 0 for never.
 
@@ -305,6 +307,7 @@ class TrainingConfig(_Table):
     validation: ValidationConfig = ValidationConfig()
     select: str = "clinical.micro_13.uncertain_negative.f1"
     decoding: DecodingConfig = DecodingConfig()
+    checkpoint_every: Positive | None = None
     null_every: NotNegative = 25
 
 

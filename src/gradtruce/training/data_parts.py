@@ -10,15 +10,13 @@ import gradtruce.balance  # noqa: F401 # registers the balancers
 from gradtruce.data.augmentation import AUGMENTATIONS
 from gradtruce.data.cluster_file import ClusterFile
 from gradtruce.data.loader import Loader
-from gradtruce.data.prepared import PreparedDataset, PreparedSplit
-from gradtruce.data.retrieval.bank_file import RetrievalFile
-from gradtruce.data.retrieval.neighbours import Neighbours
+from gradtruce.data.prepared import PreparedDataset
 from gradtruce.data.text import clean
 from gradtruce.data.tokenizer import build_tokenizer
 from gradtruce.data.transforms import ImageProcessor
 from gradtruce.data.wordpiece import read_wordpiece, train_wordpiece
 from gradtruce.training.config import DataConfig, RunConfig
-from gradtruce.training.device import training_device
+from gradtruce.training.retrieval.run_bank import RunBank
 
 _SOURCES: Final = {
     name: name.removesuffix("_phantom")
@@ -63,7 +61,9 @@ def load_data(config: RunConfig) -> DataParts:
     _require_size(data, dataset)
     tokenizer = build_report_tokenizer(data, dataset.split("train").reports)
     processor = ImageProcessor(size=data.image_size)
-    clusters, bank = _clusters(data, dataset), _retrieval(data, dataset)
+    clusters, bank = _clusters(data, dataset), RunBank.of(data)
+    if bank is not None:
+        bank.require(dataset)
 
     def loader(split: str, **options: Any) -> Loader:  # keyword arguments of the loader
         return Loader(
@@ -75,7 +75,7 @@ def load_data(config: RunConfig) -> DataParts:
             cleaning=data.cleaning,
             max_views=data.views,
             clusters=clusters,
-            neighbours=_neighbours(data, bank, dataset.split(split)),
+            neighbours=None if bank is None else bank.neighbours(dataset.split(split)),
             with_priors=data.priors,
             seed=training.seed,
             **options,
@@ -124,22 +124,6 @@ def _clusters(data: DataConfig, dataset: PreparedDataset) -> Mapping[str, int] |
     train = dataset.split("train")
     file.require(train.ids, train.reports)
     return file.clusters
-
-
-def _retrieval(data: DataConfig, dataset: PreparedDataset) -> RetrievalFile | None:
-    if data.retrieval is None:
-        return None
-    file = RetrievalFile.read(data.retrieval)
-    file.require(dataset)
-    return file
-
-
-def _neighbours(
-    data: DataConfig, file: RetrievalFile | None, split: PreparedSplit
-) -> Neighbours | None:
-    if file is None:
-        return None
-    return Neighbours.of(file, split.ids, data.neighbours, training_device())
 
 
 def _require_size(data: DataConfig, dataset: PreparedDataset) -> None:

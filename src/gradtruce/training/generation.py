@@ -5,19 +5,17 @@ from functools import partial
 from pathlib import Path
 
 from gradtruce.data.loader import Loader
-from gradtruce.data.prepared import PreparedDataset, PreparedSplit
-from gradtruce.data.retrieval.bank_file import RetrievalFile
-from gradtruce.data.retrieval.neighbours import Neighbours
+from gradtruce.data.prepared import PreparedDataset
 from gradtruce.data.study import SPLITS, Split
 from gradtruce.data.transforms import ImageProcessor
 from gradtruce.evaluation.predictions import Prediction
 from gradtruce.methods.registry import load
-from gradtruce.training.config import DataConfig, RunConfig
+from gradtruce.training.config import RunConfig
 from gradtruce.training.config_file import load_config
-from gradtruce.training.device import on_device, training_device
+from gradtruce.training.device import on_device
 from gradtruce.training.prediction import predict
 from gradtruce.training.progress import Progress, ProgressCallback, Stopwatch
-from gradtruce.training.retrieval.image_query import ImageQuery
+from gradtruce.training.retrieval.run_bank import RunBank
 from gradtruce.training.validation import decoding_of
 
 
@@ -60,7 +58,7 @@ def generate(
         raise ValueError(f"{data} has no study in {', '.join(splits)}; choose another split")
     checkpoint = run / "checkpoints" / "best"
     method, processor = on_device(load(checkpoint)), ImageProcessor.load(checkpoint)
-    tell, found = _teller(progress, total), list[Prediction]()
+    bank, tell, found = RunBank.of(trained.data), _teller(progress, total), list[Prediction]()
     for split in chosen:
         loader = Loader(
             split,
@@ -71,7 +69,7 @@ def generate(
             cleaning=asked.data.cleaning,
             max_views=asked.data.views,
             with_priors=asked.data.priors,
-            neighbours=_neighbours(trained.data, split),
+            neighbours=None if bank is None else bank.neighbours_in(dataset, split),
         )
         found += predict(
             method,
@@ -93,15 +91,3 @@ def _teller(progress: ProgressCallback | None, total: int) -> Callable[[int, int
             progress(Progress("generating", both, total, watch.seconds_left(both)))
 
     return tell
-
-
-def _neighbours(data: DataConfig, split: PreparedSplit) -> Neighbours | None:
-    """Return what a run's bank has for the studies of a split; none of them finds itself."""
-    if data.retrieval is None:
-        return None
-    file = RetrievalFile.read(data.retrieval)
-    if set(split.ids) <= set(file.query_ids):
-        return Neighbours.of(file, split.ids, data.neighbours, training_device())
-    queries = ImageQuery.of(file).of_studies(split)
-    rows, _ = file.bank.nearest(queries, data.neighbours, exclude=split.ids)
-    return Neighbours(file.bank, rows)

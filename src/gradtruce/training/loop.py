@@ -1,5 +1,6 @@
 """One run: from a configuration to a run folder with checkpoints, predictions and metrics."""
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -12,10 +13,12 @@ from gradtruce.evaluation.metrics import Metrics
 from gradtruce.evaluation.predictions import write_predictions
 from gradtruce.evaluation.training_texts import read_training_texts
 from gradtruce.methods.registry import load
+from gradtruce.training.checkpoint import Checkpoints
 from gradtruce.training.config import RunConfig
 from gradtruce.training.config_file import load_config, write_config
 from gradtruce.training.data_parts import DataParts, load_data
 from gradtruce.training.device import on_device
+from gradtruce.training.manifest import sync_file, sync_folder
 from gradtruce.training.prediction import predict
 from gradtruce.training.progress import (
     Progress,
@@ -58,15 +61,17 @@ def train(
     Args:
         config: Everything the run depends on.
         folder: The run folder, made here; with `resume`, one that is there.
-        resume: Go on from `checkpoints/last`; on one processor the result is bit for bit the one
-            of a run that was not interrupted.
+        resume: Go on from the newest whole checkpoint, or from the start where there is none yet;
+            the result is bit for bit the one of a run that was not interrupted.
         progress: Told how far the run is.
 
     Raises:
         FileExistsError: If the folder exists and `resume` was not asked for.
-        FileNotFoundError: If data are missing, or there is nothing to resume.
+        FileNotFoundError: If data are missing, or there is no run to resume.
         FloatingPointError: If a loss is not finite; the message names task and step.
-        ValueError: If the configuration asks for what is not there, or a task was never active.
+        OSError: If the disk is full; the run can be resumed.
+        ValueError: If the configuration asks for what is not there, a task was never active, or no
+            checkpoint is whole.
     """
     tell = _ignore if progress is None else progress
     tell(Progress("preparing"))
@@ -74,17 +79,20 @@ def train(
     data = load_data(config)
     labeler = CachedLabeler(RulesLabeler())
     trainer = Trainer(config, data, folder, labeler, tell)
+    notes: list[str] = []
     if resume:
         with without_transformers_bars():
-            trainer.restore()
+            notes = trainer.restore()
     else:
-        (folder / "checkpoints").mkdir(parents=True)
-        write_config(config, folder / "config.toml")
+        _make_folder(config, folder)
     with without_transformers_bars(), RunLog(folder / "log.jsonl") as log:
+        for note in notes:
+            log.write("note", step=trainer.step, text=note)
+            tell(Progress("training", trainer.step, trainer.total_steps, note=note))
         try:
             trainer.run(log)
         except Exception as error:
-            log.write("note", step=trainer.step, text=f"stopped: {error}")
+            _log_stop(log, trainer.step, error)
             raise
         metrics = _test(config, data, folder, labeler, log, trainer.step, tell)
     tell(Progress("done", 1, 1, 0.0))
@@ -109,7 +117,7 @@ def _test(
         log.write("generation", step=step, done=done, total=total, seconds_left=left)
         tell(Progress("generating", done, total, left))
 
-    method = on_device(load(folder / "checkpoints" / "best"))
+    method = on_device(load(Checkpoints(folder / "checkpoints").require_best()))
     source = data.dataset.manifest.label_source
     predictions = predict(
         method,
@@ -124,6 +132,24 @@ def _test(
     metrics = evaluate(predictions, final_families(labeler, training))
     metrics.write(folder / "metrics.json")
     return metrics
+
+
+def _log_stop(log: RunLog, step: int, error: Exception) -> None:
+    try:
+        log.write("note", step=step, text=f"stopped: {error}")
+    except OSError as unwritten:  # a full disk: what stopped the run matters more
+        error.add_note(str(unwritten))
+
+
+def _make_folder(config: RunConfig, folder: Path) -> None:
+    """Make the run folder with its configuration: both are there, or none is."""
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    (partial / "checkpoints").mkdir(parents=True)
+    write_config(config, partial / "config.toml")
+    sync_file(partial / "config.toml")
+    partial.rename(folder)
+    sync_folder(folder.parent)
 
 
 def _check_folder(config: RunConfig, folder: Path, *, resume: bool) -> None:

@@ -1,28 +1,23 @@
 """The training loop: steps, validation, checkpoints."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 from gradtruce.data.batch import Batch
 from gradtruce.evaluation.labelers.base import Labeler
 from gradtruce.methods.base import Validation, waiting_tasks
 from gradtruce.methods.registry import load
 from gradtruce.training.assembly import build_training
-from gradtruce.training.checkpoint import (
-    load_trainer,
-    random_state,
-    recover,
-    save_checkpoint,
-    set_random_state,
-)
+from gradtruce.training.checkpoint import Checkpoints
 from gradtruce.training.config import RunConfig
 from gradtruce.training.data_parts import DataParts
 from gradtruce.training.null import measure_null
 from gradtruce.training.progress import Progress, ProgressCallback, Stopwatch
 from gradtruce.training.runlog import RunLog, cut_log
 from gradtruce.training.select import Selection
+from gradtruce.training.state import restore_training, training_state
 from gradtruce.training.stepper import Stepper, coupling_note
 from gradtruce.training.validation import decoding_of, require_score, validate
 
@@ -65,6 +60,7 @@ class Trainer:
         require_score(config.training.select, data, labeler, self._method.tasks)
         self._stepper = Stepper(self._parts, config.training)
         self._selection = Selection(config.training.select)
+        self._checkpoints = Checkpoints(folder / "checkpoints")
         self._validation: Validation | None = None
         self.step, self.best_step = 0, 0
 
@@ -84,20 +80,23 @@ class Trainer:
             epoch, offset = divmod(self.step, self._steps_per_epoch)
             self._gradients.epoch = epoch
             self._gradients.expect_inactive(waiting_tasks(self._method.tasks, epoch))
-            for batches in islice(self._epoch(epoch), offset, None):
+            for batches in self._epoch(epoch, offset):
                 self._take(batches, epoch, log, watch)
                 if self.step == self.total_steps:
                     break
 
-    def _epoch(self, epoch: int) -> Iterator[list[Batch]]:
-        """Yield the micro-batches of every step of an epoch; what fills no step is left out."""
-        self._data.train.set_epoch(epoch)
+    def _epoch(self, epoch: int, offset: int) -> Iterator[list[Batch]]:
+        """Yield the micro-batches of every step of an epoch; what fills no step is left out.
+
+        Args:
+            epoch: From 0.
+            offset: Steps of it that were taken before the run was resumed; they are not read again.
+        """
+        accumulation = self._config.training.accumulation
+        self._data.train.set_epoch(epoch, offset * accumulation)
         batches = iter(self._data.train)
-        for _ in range(self._steps_per_epoch):
-            yield [
-                batch.to(self._method.device)
-                for batch in islice(batches, self._config.training.accumulation)
-            ]
+        for _ in range(offset, self._steps_per_epoch):
+            yield [batch.to(self._method.device) for batch in islice(batches, accumulation)]
 
     def _take(self, batches: list[Batch], epoch: int, log: RunLog, watch: Stopwatch) -> None:
         if self._is_null_due():
@@ -130,8 +129,12 @@ class Trainer:
             self._validate(epoch, log)
         if ends_epoch and self._validation is not None:
             self._method.on_epoch_end(self._validation)
-        if is_due:
-            self._save("last", self._state())
+        if is_due or self._is_checkpoint_due():
+            self._save(log)
+
+    def _is_checkpoint_due(self) -> bool:
+        every = self._config.training.checkpoint_every
+        return every is not None and self.step % every == 0
 
     def _is_null_due(self) -> bool:
         """Return whether the null is measured before the next step."""
@@ -154,46 +157,45 @@ class Trainer:
         log.write("validation", step=self.step, epoch=epoch, scores=scores, best=is_best)
         if is_best:
             self.best_step = self.step
-            self._save("best")
 
-    def _save(self, name: str, state: Mapping[str, Any] | None = None) -> None:
-        writers = (self._method.save_pretrained, self._data.processor.save)
-        save_checkpoint(self._folder / "checkpoints" / name, writers, state)
-
-    def _state(self) -> dict[str, Any]:
-        scaler = self._parts.scaler
-        return {
+    def _save(self, log: RunLog) -> None:
+        state = {
             "step": self.step,
             "best_step": self.best_step,
-            "best": self._selection.best,
+            "selection": self._selection.state_dict(),
             "validation": None if self._validation is None else vars(self._validation),
-            "seen": sorted(self._stepper.seen),
-            "optimizer": self._parts.optimizer.state_dict(),
-            "gradients": self._gradients.state_dict(),
-            "scaler": None if scaler is None else scaler.state_dict(),
-            "skipped": self._stepper.skipped,
-            "random": random_state(),
+            "log": log.sync(),
+            **training_state(self._parts, self._stepper),
         }
+        writers = (self._method.save_pretrained, self._data.processor.save)
+        self._checkpoints.save(writers, state, step=self.step, best_step=self.best_step)
 
-    def restore(self) -> None:
-        """Go back to `checkpoints/last`, and drop from the log what came after it.
+    def restore(self) -> list[str]:
+        """Go back to the newest checkpoint that is whole, and cut the log to it.
+
+        Where the run was stopped before the first one, it is left as it was made: it begins anew.
+
+        Returns:
+            What a reader of the log should know of it.
 
         Raises:
-            FileNotFoundError: If there is none.
+            ValueError: If no checkpoint is whole, or lines of the log are lost.
         """
-        folder = recover(self._folder / "checkpoints" / "last")
-        state = load_trainer(folder)
-        weights = load(folder).state_dict()
+        found = self._checkpoints.newest()
+        log = self._folder / "log.jsonl"
+        if found is None:
+            cut_log(log, 0)
+            return ["resumed from step 0: the run was stopped before its first checkpoint"]
+        state = found.state
+        cut_log(log, state["log"])
+        weights = load(found.folder).state_dict()
         self._method.load_state_dict(weights)
-        self._parts.optimizer.load_state_dict(state["optimizer"])
-        self._gradients.load_state_dict(state["gradients"])
-        if self._parts.scaler is not None:
-            self._parts.scaler.load_state_dict(state["scaler"])
         self.step, self.best_step = state["step"], state["best_step"]
-        self._selection = Selection(self._config.training.select, state["best"])
+        self._selection.load_state_dict(state["selection"])
         kept = state["validation"]
         self._validation = None if kept is None else Validation(**kept)
-        self._stepper.seen = set(state["seen"])
-        self._stepper.skipped = state.get("skipped", 0)  # older checkpoints
-        cut_log(self._folder / "log.jsonl", self.step)
-        set_random_state(state["random"])
+        restore_training(state, self._parts, self._stepper)
+        notes = [
+            f"a checkpoint was not whole and could not be used: {each}" for each in found.damaged
+        ]
+        return [*notes, f"resumed from step {self.step}"]

@@ -5,15 +5,13 @@ from pathlib import Path
 import pytest
 
 from gradtruce.evaluation.significance import Score
+from gradtruce.viewer.frame.score_text import difference_text, interval_text, score_text
 from gradtruce.viewer.report.records import read_comparison, read_run
 from gradtruce.viewer.report.results import (
     HEADLINE,
     class_rows,
     conclusion,
-    difference_text,
-    interval_text,
     score_table,
-    score_text,
 )
 
 

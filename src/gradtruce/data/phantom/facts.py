@@ -16,6 +16,7 @@ import numpy as np
 
 from gradtruce.data.observations import FINDINGS, NO_FINDING, LabelState
 from gradtruce.data.phantom.disease import DIFFICULTIES, draw_findings, next_study
+from gradtruce.data.phantom.follow_ups import FOLLOW_UPS, FollowUps
 from gradtruce.data.phantom.grammar.content import Facts
 from gradtruce.data.phantom.grammar.report import write_report
 from gradtruce.data.phantom.level import LevelName
@@ -25,7 +26,6 @@ SUPPORT_DEVICES: Final = "Support Devices"
 _SPLITS: Final[tuple[Split, ...]] = (
     "train", "train", "test", "train", "train", "val", "train", "train", "test", "train",
 )  # fmt: skip
-_STUDIES: Final = (0.80, 0.16, 0.04)
 _LATERAL: Final = 0.85
 
 
@@ -84,12 +84,14 @@ def labels_of(findings: Sequence[Finding]) -> dict[str, LabelState]:
     return labels
 
 
-def sample_patients(count: int, level: LevelName, seed: int) -> Iterator[PatientFacts]:
+def sample_patients(
+    count: int, level: LevelName, seed: int, follow_ups: FollowUps = FOLLOW_UPS
+) -> Iterator[PatientFacts]:
     """Yield patients 0 … count - 1, each drawn from random numbers of its own.
 
-    A patient depends on `level`, `seed` and its number alone: another count, or workers that share
-    the numbers out, change nothing. 7 of 10 patients are in the training split, 1 in validation, 2
-    in the test split; about 1.24 studies a patient.
+    A patient depends on `level`, `seed`, `follow_ups` and its number alone: another count, or
+    workers that share the numbers out, change nothing. 7 of 10 patients are in the training split,
+    1 in validation, 2 in the test split; by default about 1.24 studies a patient.
 
     Raises:
         ValueError: If `count` is negative.
@@ -100,10 +102,12 @@ def sample_patients(count: int, level: LevelName, seed: int) -> Iterator[Patient
     """
     if count < 0:
         raise ValueError(f"the number of patients must be at least 0, got {count}")
-    return (sample_patient(number, level, seed) for number in range(count))
+    return (sample_patient(number, level, seed, follow_ups) for number in range(count))
 
 
-def sample_patient(number: int, level: LevelName, seed: int) -> PatientFacts:
+def sample_patient(
+    number: int, level: LevelName, seed: int, follow_ups: FollowUps = FOLLOW_UPS
+) -> PatientFacts:
     """Return the patient of that number.
 
     >>> sample_patient(5, "standard", seed=0).split
@@ -114,7 +118,7 @@ def sample_patient(number: int, level: LevelName, seed: int) -> PatientFacts:
     word_rng = np.random.default_rng(words)
     patient = f"p{number:05d}"
     studies: list[StudyFacts] = []
-    for place in range(1 + int(rng.choice(len(_STUDIES), p=_STUDIES))):
+    for place in range(1 + int(rng.choice(len(follow_ups), p=follow_ups))):
         findings: tuple[Finding, ...]
         resolved: tuple[Finding, ...] = ()
         if studies:

@@ -1,6 +1,6 @@
 """Whole synthetic studies: what is true, how it looks, and the report."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import count
 from multiprocessing import get_context
@@ -9,6 +9,7 @@ import numpy as np
 
 from gradtruce.data.phantom.anatomy import Anatomy, Pose
 from gradtruce.data.phantom.facts import PatientFacts, sample_patient
+from gradtruce.data.phantom.follow_ups import FOLLOW_UPS, FollowUps, checked_follow_ups
 from gradtruce.data.phantom.level import LEVELS, LevelName
 from gradtruce.data.phantom.render import render_study
 from gradtruce.data.study import Study
@@ -19,12 +20,18 @@ _BATCH = 16
 
 
 def generate(
-    level: str, studies: int, *, size: int = 128, seed: int = 0, workers: int = 1
+    level: str,
+    studies: int,
+    *,
+    size: int = 128,
+    seed: int = 0,
+    workers: int = 1,
+    follow_ups: Sequence[float] = FOLLOW_UPS,
 ) -> Iterator[Study]:
     """Yield `studies` synthetic studies, patient by patient, oldest study first.
 
-    A study depends on `level`, `size`, `seed` and its patient's number alone, so the number of
-    workers changes nothing; each worker is a process.
+    A study depends on `level`, `size`, `seed`, `follow_ups` and its patient's number alone, so the
+    number of workers changes nothing; each worker is a process.
 
     Args:
         level: How hard the set is: "easy", "standard" or "hard".
@@ -32,6 +39,8 @@ def generate(
         size: Pixels a side, at least 32.
         seed: At least 0; another seed gives other patients.
         workers: Processes that draw, at least 1.
+        follow_ups: Shares of the patients that have no, one, two … studies after their first;
+            together 1.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -47,16 +56,19 @@ def generate(
     for name, (value, least) in (bounds | {"workers": (workers, 1)}).items():
         if value < least:
             raise ValueError(f"{name} must be at least {least}, got {value}")
-    return _generate(name_of_level, studies, size, seed, workers)
+    shares = checked_follow_ups(follow_ups)
+    return _generate(name_of_level, studies, size, seed, shares, workers)
 
 
-def draw_patient(number: int, level: LevelName, size: int, seed: int) -> tuple[Study, ...]:
+def draw_patient(
+    number: int, level: LevelName, size: int, seed: int, follow_ups: FollowUps = FOLLOW_UPS
+) -> tuple[Study, ...]:
     """Return all studies of one patient: one anatomy, a new pose for each.
 
     >>> [study.is_synthetic for study in draw_patient(3, "easy", 48, seed=0)]
     [True...]
     """
-    facts = sample_patient(number, level, seed)
+    facts = sample_patient(number, level, seed, follow_ups)
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(number, 2)))
     anatomy = Anatomy.draw(rng)
     return tuple(
@@ -93,13 +105,13 @@ def _draw_study(
 
 
 def _generate(
-    level: LevelName, studies: int, size: int, seed: int, workers: int
+    level: LevelName, studies: int, size: int, seed: int, follow_ups: FollowUps, workers: int
 ) -> Iterator[Study]:
-    draw = partial(draw_patient, level=level, size=size, seed=seed)
+    draw = partial(draw_patient, level=level, size=size, seed=seed, follow_ups=follow_ups)
     if workers == 1:
         yield from _first(map(draw, count()), studies)
         return
-    patients = _patients_for(studies, level, seed)
+    patients = _patients_for(studies, level, seed, follow_ups)
     with get_context("spawn").Pool(workers) as pool:
         yield from _first(pool.imap(draw, range(patients), chunksize=_BATCH), studies)
 
@@ -113,11 +125,11 @@ def _first(patients: Iterator[tuple[Study, ...]], studies: int) -> Iterator[Stud
             return
 
 
-def _patients_for(studies: int, level: LevelName, seed: int) -> int:
+def _patients_for(studies: int, level: LevelName, seed: int, follow_ups: FollowUps) -> int:
     """Return how many patients have `studies` studies together."""
     total = 0
     for number in count():
-        total += len(sample_patient(number, level, seed).studies)
+        total += len(sample_patient(number, level, seed, follow_ups).studies)
         if total >= studies:
             return number + 1
     raise AssertionError

@@ -1,8 +1,9 @@
 """A phantom as a prepared data set."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from gradtruce.data.phantom.follow_ups import FOLLOW_UPS, checked_follow_ups
 from gradtruce.data.phantom.level import LevelName
 from gradtruce.data.phantom.source import Phantom
 from gradtruce.data.prepared_manifest import Manifest
@@ -17,6 +18,7 @@ def prepare_phantom(
     studies: int = 2000,
     size: int = 128,
     seed: int = 0,
+    follow_ups: Sequence[float] = FOLLOW_UPS,
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
     say: Callable[[str], None] | None = None,
@@ -29,6 +31,8 @@ def prepare_phantom(
         studies: How many, over all splits.
         size: Height and width of the views in pixels.
         seed: Of patients, findings, images and wording.
+        follow_ups: Shares of the patients that have no, one, two … studies after their first,
+            together 1; methods that compare a study with its prior one learn from these.
         workers: Processes that draw; their number changes nothing in the set.
         progress: Called with how many studies are done and how many there will be.
         say: Called with what is worth telling, such as that the set is up to date.
@@ -45,7 +49,7 @@ def prepare_phantom(
     (True, 60)
     """
     return prepare(
-        Phantom(level, studies, size=size, seed=seed),
+        Phantom(level, studies, size=size, seed=seed, follow_ups=checked_follow_ups(follow_ups)),
         folder,
         settings=Settings(short_side=size),
         workers=workers,

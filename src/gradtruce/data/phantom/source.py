@@ -7,6 +7,7 @@ from itertools import count, islice
 from typing import Any, final
 
 from gradtruce.data.phantom.facts import sample_patient
+from gradtruce.data.phantom.follow_ups import FOLLOW_UPS, FollowUps
 from gradtruce.data.phantom.generate import draw_patient, generate
 from gradtruce.data.phantom.level import LevelName
 from gradtruce.data.sources.base import Built, Record, Settings, Source, fingerprint_of
@@ -26,6 +27,7 @@ class Phantom(Source):
         studies: How many, over all splits.
         size: Height and width of the views in pixels; the settings' short side does not shrink it.
         seed: Of patients, findings, images and wording.
+        follow_ups: Shares of the patients that have no, one, two … studies after their first.
 
     Raises:
         ValueError: If a number is out of its range.
@@ -40,9 +42,11 @@ class Phantom(Source):
     studies: int = 2000
     size: int = 128
     seed: int = 0
+    follow_ups: FollowUps = FOLLOW_UPS
 
     def __post_init__(self) -> None:
-        generate(self.level, self.studies, size=self.size, seed=self.seed)  # checks, draws nothing
+        numbers = {"size": self.size, "seed": self.seed}
+        generate(self.level, self.studies, **numbers, follow_ups=self.follow_ups)  # checks alone
 
     @property
     def name(self) -> str:
@@ -66,10 +70,18 @@ class Phantom(Source):
 
     @property
     def parameters(self) -> Mapping[str, Any]:  # any JSON value
-        """With what the set is made."""
+        """With what the set is made; shares of follow-ups where they are not the default.
+
+        So a set keeps its identity that was made before these shares could be chosen.
+        """
+        chosen = {} if self.follow_ups == FOLLOW_UPS else {"follow_ups": list(self.follow_ups)}
         return {
-            "level": self.level, "studies": self.studies, "size": self.size, "seed": self.seed,
-        }  # fmt: skip
+            "level": self.level,
+            "studies": self.studies,
+            "size": self.size,
+            "seed": self.seed,
+            **chosen,
+        }
 
     def fingerprint(self) -> str:
         """Return a hash of the parameters."""
@@ -81,7 +93,7 @@ class Phantom(Source):
 
     def build(self, record: Record, settings: Settings) -> Built:
         """Draw a study; the patient's other studies are drawn with it and kept for the next."""
-        drawn = _drawn(int(record.detail[0]), self.level, self.size, self.seed)
+        drawn = _drawn(int(record.detail[0]), self.level, self.size, self.seed, self.follow_ups)
         return Built(next(study for study in drawn if study.id == record.id))
 
     def notes(self) -> Mapping[str, Any]:  # any JSON value
@@ -90,7 +102,7 @@ class Phantom(Source):
 
     def _all_records(self) -> Iterator[Record]:
         for number in count():
-            patient = sample_patient(number, self.level, self.seed)
+            patient = sample_patient(number, self.level, self.seed, self.follow_ups)
             for study in patient.studies:
                 yield Record(
                     id=study.id,
@@ -102,5 +114,7 @@ class Phantom(Source):
 
 
 @lru_cache(maxsize=1)
-def _drawn(number: int, level: LevelName, size: int, seed: int) -> tuple[Study, ...]:
-    return draw_patient(number, level, size, seed)
+def _drawn(
+    number: int, level: LevelName, size: int, seed: int, follow_ups: FollowUps
+) -> tuple[Study, ...]:
+    return draw_patient(number, level, size, seed, follow_ups)

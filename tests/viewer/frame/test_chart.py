@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradtruce.viewer.report.chart import Panel, Series, binned, line_chart, log_ticks, ticks
-from gradtruce.viewer.report.intervals import interval_bar, range_bar
+from gradtruce.viewer.frame.axes import log_ticks, ticks
+from gradtruce.viewer.frame.chart import Panel, Series, binned, line_chart
+from gradtruce.viewer.frame.intervals import interval_bar, range_bar
 
 
 def panel(values: list[float], **options: object) -> Panel:

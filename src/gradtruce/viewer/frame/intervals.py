@@ -80,15 +80,3 @@ def _drawing(parts: list[Markup]) -> Markup:
     return Markup('<svg class="bar" viewBox="0 0 {} 20" aria-hidden="true">{}</svg>').format(
         f"{WIDTH:.0f}", Markup("").join(parts)
     )
-
-
-def swatch(arm: int) -> Markup:
-    """Return a sample of a run's line, for legends.
-
-    >>> "arm-1" in swatch(1)
-    True
-    """
-    return Markup(
-        '<svg class="swatch" viewBox="0 0 26 10" aria-hidden="true">'
-        '<path class="line arm-{}" d="M1 5H25"/></svg>'
-    ).format(arm)
