@@ -28,7 +28,7 @@ def scores(config, step):
     }
 
 
-def pretend(job, held):
+def pretend(job, _held):
     """Train without training."""
     for step in STEPS:
         yield None
@@ -127,7 +127,7 @@ def test_a_trial_that_fails_is_logged_and_the_rest_go_on(tmp_path):
 
 
 def test_a_score_that_could_not_be_computed_fails_the_trial(tmp_path):
-    def train(job, held):
+    def train(_job, _held):
         yield Validated(100, {F1: None, BLEU: 0.2}, is_best=True, is_last=True)
 
     (trial,) = search(plan(trials=1), tmp_path, train=train)
@@ -142,7 +142,7 @@ def test_an_unknown_score_ends_the_search_with_the_nearest_known_one(tmp_path):
 
 
 def test_the_values_are_those_of_the_best_checkpoint_not_of_the_last(tmp_path):
-    def train(job, held):
+    def train(_job, _held):
         yield Validated(100, {F1: 0.5, BLEU: 0.1}, is_best=True)
         yield Validated(200, {F1: 0.4, BLEU: 0.9}, is_best=False, is_last=True)
 
@@ -151,7 +151,7 @@ def test_the_values_are_those_of_the_best_checkpoint_not_of_the_last(tmp_path):
 
 
 def test_an_interrupted_worker_gives_its_trial_back(tmp_path):
-    def train(job, held):
+    def train(_job, _held):
         yield from ()
         raise KeyboardInterrupt
 
