@@ -50,7 +50,7 @@ def search(
     searched on. Writes search.json, search.md and figures.
     """
     from gradtruce.cli.bar import Bars, Pace, quieten_transformers
-    from gradtruce.study.folder import make_data
+    from gradtruce.study.data_sets import make_data
     from gradtruce.study.published_settings import published_points
     from gradtruce.study.search import SearchWorker
     from gradtruce.study.search_folder import open_search, open_trials, require_closed, write_search
