@@ -110,6 +110,8 @@ def _calls(found, observed) -> Iterator[bool]:
 if __name__ == "__main__":
     for kind, make in (("mean", linear), ("pooled F1", pooled_f1)):
         for name, world in WORLDS.items():
+            if world.skewed and make is pooled_f1:
+                continue  # chances of detection are normal there
             for seeds in (3, 5, 10):
                 shares = rejections(make, world, seeds, trials=2000 if kind == "mean" else 600)
                 row = " | ".join(f"{share:.1%}" for share in shares.values())

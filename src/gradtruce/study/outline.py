@@ -132,10 +132,20 @@ def _selection(plan: Mapping[str, Any]) -> str:
 
 def _arm(name: str, entry: Mapping[str, Any], plan: Mapping[str, Any]) -> ArmRecord:
     shared = plan.get("run", {}).get("balance", {})
-    balance = merge(dict(shared), dict(entry.get("balance", {})))
+    own = entry.get("balance") or _of_a_method(name, plan)
+    balance = merge(dict(shared), dict(own))
     if "auxiliary_scale" in entry:
         balance["auxiliary_scale"] = entry["auxiliary_scale"]
     return ArmRecord(name=name, label=str(entry["label"]), stages=stages(balance), balance=balance)
+
+
+def _of_a_method(arm: str, plan: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the settings of an arm that has none of its own, from the first method that has."""
+    for entry in plan["methods"].values():
+        balance: Mapping[str, Any] = entry.get("arms", {}).get(arm, {}).get("balance", {})
+        if balance:
+            return balance
+    return {}
 
 
 def balancer_name(balance: Mapping[str, Any]) -> str:
