@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Final, final
@@ -40,6 +41,11 @@ from gradtruce.training.runlog import plain
 
 SCHEMA: Final = 1
 FILE: Final = "analysis.json"
+HOW: Final = {
+    "intervals": "95 %, over batches or steps of the one run; nothing of other seeds",
+    "noise_of_second_over_first": "second run's trace over the first's, each at its own parameters;"
+    " paired by batch (the same seed and data give the same batches), on a logarithmic scale",
+}
 Watch = Callable[[str, float], None]
 """Told what is being measured, and how much of all is done."""
 
@@ -133,6 +139,7 @@ class _Analysis:
                 "noise_ratio": PUBLISHED_RATIO,
                 "source": "CAME-Grad paper, appendix B.2, REVTAF on MIMIC-CXR",
             },
+            "how": HOW,
             "machine": machine(),
         }
         if len(self._runs) == 2:
@@ -179,6 +186,9 @@ class _Analysis:
             )
         return found
 
+    def _tell_products(self, label: str, share: float, count: int) -> None:
+        self._tell(f"{label}: sharpness, {count} Hessian products", share)
+
     def _surfaces(self, described: list[Json]) -> Json:
         options, found = self._options, Json()
         with ExitStack() as stack:
@@ -190,7 +200,8 @@ class _Analysis:
                 label, share = described[place]["label"], 0.5 + 0.2 * place
                 if "sharpness" in options.parts:
                     self._tell(f"{label}: sharpness", share)
-                    described[place]["sharpness"] = sharpness_of(surface, options)
+                    watch = partial(self._tell_products, label, share)
+                    described[place]["sharpness"] = sharpness_of(surface, options, watch)
                 if "landscape" in options.parts:
                     self._tell(f"{label}: landscape", share + 0.1)
                     described[place]["landscape"] = landscape_of(surface, options)
