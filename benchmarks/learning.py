@@ -12,14 +12,15 @@ Runs that are finished are kept, so the command goes on where it was stopped. Th
 results/learning.md, and its numbers as JSON beside it, are written anew after each run. With
 `--add` the rows that are there stay, but for those of the runs asked for:
 
-    python -m benchmarks.learning --methods ddatr --add
+    python -m benchmarks.learning --methods ddatr --sets phantom --add
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import get_args
 
 from benchmarks.learning_rows import Results, read_rows
 from benchmarks.learning_runs import (
@@ -41,34 +42,35 @@ BOTH_ON_TEXT = ("r2gen",)
 
 def listed_cases(options: argparse.Namespace) -> list[Case]:
     """Return the runs in the order of the page."""
-    cases = [
-        Case("phantom", method, balancer, options.steps)
+    steps = {"phantom": options.steps, "iu-text": options.text_steps}
+    return [
+        Case(data, method, balancer, steps[data])
+        for data in options.sets
         for method in options.methods
         for balancer in BALANCERS
+        if data == "phantom" or balancer == "linear" or method in BOTH_ON_TEXT
     ]
-    if options.annotation is not None:
-        cases += [
-            Case("iu-text", method, balancer, options.text_steps)
-            for method in options.methods
-            for balancer in BALANCERS
-            if balancer == "linear" or method in BOTH_ON_TEXT
-        ]
-    return cases
 
 
 def prepare_sets(options: argparse.Namespace) -> dict[SetName, Path]:
     """Prepare the sets that are asked for, where they are not there, and return their folders."""
-    sets: dict[SetName, Path] = {"phantom": options.folder / "phantom"}
-    if not (sets["phantom"] / "manifest.json").is_file():
-        gradtruce(
-            *("prepare", "phantom", str(sets["phantom"]), "--studies", str(options.studies)),
-            *("--size", str(SIZE), "--seed", "0"),
-        )
-    if options.annotation is not None:
-        sets["iu-text"] = options.folder / "iu-text"
-        if not (sets["iu-text"] / "manifest.json").is_file():
-            _prepare_text(sets["iu-text"], options)
+    sets: dict[SetName, Path] = {name: options.folder / name for name in options.sets}
+    prepare: dict[SetName, Callable[[Path, argparse.Namespace], None]] = {
+        "phantom": _prepare_phantom,
+        "iu-text": _prepare_text,
+    }
+    for name, folder in sets.items():
+        if not (folder / "manifest.json").is_file():
+            prepare[name](folder, options)
     return sets
+
+
+def _prepare_phantom(folder: Path, options: argparse.Namespace) -> None:
+    """Draw the phantom."""
+    gradtruce(
+        *("prepare", "phantom", str(folder), "--studies", str(options.studies)),
+        *("--size", str(SIZE), "--seed", "0"),
+    )
 
 
 def _prepare_text(folder: Path, options: argparse.Namespace) -> None:
@@ -105,6 +107,9 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.learning", description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path("runs/learning"))
     parser.add_argument("--methods", nargs="+", choices=list(PRESETS), default=list(PRESETS))
+    parser.add_argument(
+        "--sets", nargs="+", choices=get_args(SetName), help="all that --annotation allows"
+    )
     parser.add_argument("--add", action="store_true", help="keep the rows of other runs")
     parser.add_argument("--steps", type=int, default=400, help="of each run on the phantom")
     parser.add_argument("--text-steps", type=int, default=600, help="of each run on real text")
@@ -118,6 +123,10 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.reports is not None and options.annotation is None:
         parser.error("--reports says what to draw for the reports of --annotation; give both")
+    if options.sets is None:
+        options.sets = ["phantom"] if options.annotation is None else list(get_args(SetName))
+    elif "iu-text" in options.sets and options.annotation is None:
+        parser.error("the set iu-text is made of --annotation; give it")
     return options
 
 
@@ -125,6 +134,8 @@ def told_command(options: argparse.Namespace) -> str:
     """Return the command without folders, as the page tells it."""
     told = {"annotation": "annotation.json", "reports": "indiana_reports.csv"}
     words = [] if options.methods == list(PRESETS) else ["--methods", *options.methods]
+    every = list(get_args(SetName)) if options.annotation else ["phantom"]
+    words += [] if options.sets == every else ["--sets", *options.sets]
     words += ["--add"] if options.add else []
     words += ["--steps", str(options.steps), "--text-steps", str(options.text_steps)]
     words += [word for name in told if getattr(options, name) for word in (f"--{name}", told[name])]

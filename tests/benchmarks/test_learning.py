@@ -51,6 +51,20 @@ def test_every_method_is_trained_with_both_balancers() -> None:
     )
 
 
+def test_real_text_is_trained_with_where_its_file_is_given_and_alone_on_request() -> None:
+    given = ["--annotation", "a.json", "--methods", "r2gen", "ddatr"]
+    every = [(case.data, case.method, case.balancer) for case in listed_cases(parsed(given))]
+    assert every[4:] == [
+        ("iu-text", "r2gen", "linear"),
+        ("iu-text", "r2gen", "came_grad"),
+        ("iu-text", "ddatr", "linear"),
+    ]
+    alone = listed_cases(parsed([*given, "--sets", "iu-text"]))
+    assert [(case.data, case.method, case.balancer) for case in alone] == every[4:]
+    with pytest.raises(SystemExit):
+        parsed(["--sets", "iu-text"])
+
+
 @pytest.mark.parametrize("method", PRESETS)
 def test_the_settings_of_a_case_are_those_of_its_preset_and_the_few_named(method: str) -> None:
     case = Case("phantom", method, "came_grad", 8)

@@ -2,7 +2,8 @@ import shutil
 
 import pytest
 
-from gradtruce.study.folder import make_data, open_study, read_plan
+from gradtruce.study.data_sets import make_data
+from gradtruce.study.folder import open_study, read_plan
 from gradtruce.study.locks import Lock, locked
 from gradtruce.study.plan import load_plan
 

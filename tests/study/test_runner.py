@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from gradtruce.study.folder import make_data, open_study
+from gradtruce.study.data_sets import make_data
+from gradtruce.study.folder import open_study
 from gradtruce.study.locks import Lock
 from gradtruce.study.plan import load_plan
 from gradtruce.study.queue import Queue
@@ -117,6 +118,13 @@ def test_no_workers_are_refused(studied):
         work(study, count=0)
 
 
+def test_a_pattern_that_fits_no_run_is_an_error(studied):
+    study, _, _ = studied
+    queue = Queue(sqlite_url(study.path / "study.db"), study.identity)
+    with pytest.raises(ValueError, match="no run of the study is called like 'r3gen"):
+        Worker(study, queue, only="r3gen/*")
+
+
 def test_only_a_folder_with_a_checkpoint_can_go_on(tmp_path):
     kept = tmp_path / "checkpoints"
     kept.mkdir()
@@ -133,7 +141,10 @@ def test_only_a_folder_with_a_checkpoint_can_go_on(tmp_path):
 
 def start(study):
     """Start a worker as a user does, in a process of its own."""
-    code = "import sys; from gradtruce.cli.app import run; sys.exit(run(sys.argv[1:]))"
+    code = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from gradtruce.cli.app import run; sys.exit(run(sys.argv[1:]))"
+    )  # a shell without a terminal starts processes that ignore SIGINT
     command = [sys.executable, "-c", code, "study", "run", "--output", str(study.path)]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
@@ -162,8 +173,9 @@ def undisturbed(phantom, tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("victim", ["worker", "interrupt"])
-def test_a_run_of_a_killed_worker_goes_on_to_the_same_bits(undisturbed, tmp_path, victim):
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_a_run_of_a_killed_worker_goes_on_to_the_same_bits(undisturbed, tmp_path, blow):
     plan, expected = undisturbed
     study = open_study(tmp_path / "study", plan)
     make_data(study)
@@ -171,9 +183,8 @@ def test_a_run_of_a_killed_worker_goes_on_to_the_same_bits(undisturbed, tmp_path
     folder = study.run_folder(run)
     worker = start(study)
     wait_until(lambda: has_checkpoint(folder))
-    worker.send_signal(signal.SIGKILL if victim == "worker" else signal.SIGINT)
-    status = worker.wait(60)
-    assert status == (-signal.SIGKILL if victim == "worker" else 130)
+    worker.send_signal(blow)
+    assert worker.wait(60) == (-signal.SIGKILL if blow == signal.SIGKILL else 130)
     wait_until(lambda: is_free(study, run), 30)  # the training has ended with its worker
     assert not (folder / "metrics.json").exists()
     steps = len(list(read_log(folder / "log.jsonl", "step")))
@@ -191,12 +202,13 @@ def test_a_training_killed_before_its_first_checkpoint_begins_again(undisturbed,
     (run,) = study.runs
     folder = study.run_folder(run)
     (folder / "checkpoints" / ".last.partial").mkdir(parents=True)
-    (folder / "log.jsonl").write_text('{"kind": "step", "step": 1}\n', encoding="utf-8")
+    (folder / "log.jsonl").write_text("", encoding="utf-8")
     assert work(study).counts["finished"] == 1
     assert (folder / "metrics.json").read_bytes() == (expected / "metrics.json").read_bytes()
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_two_workers_share_a_study_and_train_no_run_twice(phantom, tmp_path):
     study = open_study(tmp_path / "study", load_plan("demo", [*settings(phantom), "seeds=[0, 1]"]))
     workers = [start(study) for _ in range(2)]

@@ -1,6 +1,8 @@
 """`gradtruce study`: many runs from one plan, by any number of workers."""
 
 import json
+import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -51,6 +53,9 @@ def run(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of the plan."),
     ] = None,
+    only: Annotated[
+        str, typer.Option(metavar="PATTERN", help="Only runs called like this, such as 'r2gen/*'.")
+    ] = "*",
     retry: Annotated[
         bool, typer.Option("--retry", help="Try runs again that failed before.")
     ] = False,
@@ -60,19 +65,26 @@ def run(
     Finished runs are never trained again, and stopped ones go on from their last checkpoint.
     """
     from gradtruce.cli.bar import Bars, Pace, quieten_transformers
-    from gradtruce.study.folder import make_data, open_study
+    from gradtruce.study.data_sets import make_data
+    from gradtruce.study.folder import open_study
     from gradtruce.study.locks import locked
     from gradtruce.study.plan import load_plan
     from gradtruce.study.runner import Worker
 
     quieten_transformers()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as ctrl-C: give the runs back
     if plan is None and settings:
         raise ValueError("--set changes a plan, and none is given; name the plan")
     opened = open_study(output, None if plan is None else load_plan(plan, settings or []))
     with locked(opened.lock("queue")):
         queue = _queue(opened, storage)
     with Bars() as bars:
-        make_data(opened, Pace(bars, "data").tell)
+        paces: dict[str, Pace] = {}
+
+        def tell(name: str, done: int, total: int) -> None:
+            paces.setdefault(name, Pace(bars, name)).tell(done, total)
+
+        make_data(opened, tell)
         shown: set[str] = set()
 
         def report(failure: "Failure") -> None:
@@ -81,7 +93,7 @@ def run(
         def watch(now: "StudyStatus") -> None:
             _show(bars, now, shown)
 
-        worker = Worker(opened, queue, count=workers, watch=watch, report=report)
+        worker = Worker(opened, queue, count=workers, only=only, watch=watch, report=report)
         status = worker.work(retry=retry)
     _print_end(status, opened)
     if status.counts["failed"]:
@@ -151,8 +163,6 @@ def _counts(now: "StudyStatus") -> str:
 
 
 def _print_failure(failure: "Failure", opened: "StudyFolder") -> None:
-    import sys
-
     path = opened.log(failure.run)
     lines = path.read_text(encoding="utf-8").strip().splitlines()[-SHOWN:]
     text = "\n".join(f"    {line}" for line in lines)

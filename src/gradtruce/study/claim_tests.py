@@ -63,7 +63,8 @@ def _record(claim: Claim, finding: Finding | str, corrected: Mapping[str, float]
     elif isinstance(finding, Finding):
         p = corrected[claim.name]
         status = "supported" if finding.holds and p < 1 - LEVEL else "not supported"
-        evidence = f"{finding.evidence}; p {p:.3f} (Holm over {len(corrected)} claims)"
+        shown = f"p {p:.3f}" if p >= 0.001 else "p < 0.001"
+        evidence = f"{finding.evidence}; {shown} (Holm over {len(corrected)} claims)"
     return ClaimRecord(
         name=claim.name,
         claim=claim.claim,
@@ -182,5 +183,5 @@ def _conflict(study: StudyRecord) -> Finding | str:
         f"negative between tasks in {steps:.0%} of steps; on halves of a batch {across:.0%} between"
         f" tasks and {within:.0%} of one task with itself: excess {mean.difference:+.3f}"
         f" [{low:+.3f}, {high:+.3f}] over {len(excess)} runs"
-    )
+    ).replace("-0.", "−0.")
     return Finding(mean.p(), mean.difference > 0, evidence)

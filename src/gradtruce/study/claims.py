@@ -136,7 +136,7 @@ CLAIMS: Final[tuple[Claim, ...]] = (
     ),
     Claim(
         "collapse",
-        "MMPareto, applied to all parameters, collapses",
+        "MMPareto does worse than linear scalarization (the paper: it collapses)",
         "Table 3, section 4.4.2",
         "linear scalarization − MMPareto",
         "optimizers",

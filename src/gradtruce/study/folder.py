@@ -1,6 +1,5 @@
 """The folder of a study: its plan, and where its runs, logs, locks and data sets lie."""
 
-import shutil
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +8,6 @@ from typing import Any, Final, final
 
 import tomli_w
 
-from gradtruce.data.phantom.prepare import prepare_phantom
 from gradtruce.evaluation.files import write_whole
 from gradtruce.study.locks import locked
 from gradtruce.study.plan import PlannedRun, StudyPlan, load_plan
@@ -140,29 +138,3 @@ def _changes(old: Any, new: Any, place: str = "") -> list[str]:
             continue
         found += _changes(old.get(name), new.get(name), inner)
     return found
-
-
-def make_data(study: StudyFolder, progress: Any = None) -> None:
-    """Make the phantoms of a study that are not there; one worker does, the others wait.
-
-    Args:
-        study: Whose plan says which.
-        progress: Called with how many studies are done and how many there will be.
-
-    Raises:
-        FileExistsError: If half of another set lies there.
-        OSError: If a set can't be written.
-    """
-    for name, entry in study.plan.data.items():
-        if entry.phantom is None:
-            continue
-        path = study.plan.data_path(name, study.path)
-        with locked(study.lock(f"data-{name}")):
-            if not path.exists():
-                path.parent.mkdir(parents=True, exist_ok=True)
-                prepare_phantom(path, **entry.phantom.model_dump(), progress=progress)
-
-
-def forget(study: StudyFolder, run: PlannedRun) -> None:
-    """Remove what a run has left, so that it begins again."""
-    shutil.rmtree(study.run_folder(run), ignore_errors=True)

@@ -96,11 +96,21 @@ def groups_of(
 def notes(look: Lookup, metrics: Sequence[MetricRecord], *more: str) -> tuple[str, ...]:
     """Return the lines below a table: its own, what it could have detected, its protocol."""
     lines = [power_note(look.study, metric) for metric in metrics]
-    for protocol in look.study.protocols:
-        cell = next(each for each in look.study.cells if each.name == protocol.cell)
-        one = len(look.study.protocols) == 1
-        lines += [line if one else f"{heading(cell)}: {line}" for line in protocol.lines]
-    return (*more, *(line for line in lines if line))
+    return (*more, *lines, *_protocol_lines(look.study))
+
+
+def _protocol_lines(study: StudyRecord) -> list[str]:
+    """Return the lines of all cells; one that all cells share comes once, without their names."""
+    with_lines = [protocol for protocol in study.protocols if protocol.lines]
+    headings = {cell.name: heading(cell) for cell in study.cells}
+    found: dict[str, list[str]] = {}
+    for protocol in with_lines:
+        for line in protocol.lines:
+            found.setdefault(line, []).append(headings[protocol.cell])
+    return [
+        line if len(cells) == len(with_lines) else f"{'; '.join(cells)}: {line}"
+        for line, cells in found.items()
+    ]
 
 
 def seeds_entry(look: Lookup, cell: CellRecord, arm: ArmRecord) -> Entry:

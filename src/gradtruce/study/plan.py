@@ -5,113 +5,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, final
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
-from gradtruce.data.phantom.level import LevelName
 from gradtruce.naming import suggestion
+from gradtruce.study.plan_entries import (
+    ArmEntry,
+    DataEntry,
+    MethodEntry,
+    Name,
+    PhantomConfig,
+    TableOfPlan,
+)
 from gradtruce.study.task_weights import scale_auxiliary
 from gradtruce.training.config import RunConfig
 from gradtruce.training.config_file import Table, check, merge, parse_override, read_table
-
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
-"""Of a method, a data set or an arm in a plan: a part of folder names."""
-
-
-class _Entry(BaseModel):
-    """A table of a plan: unknown keys are errors, values do not change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class PhantomConfig(_Entry):
-    """A phantom data set that a study makes for itself.
-
-    Attributes:
-        level: "easy", "standard" or "hard".
-        studies: How many studies all splits have together.
-        size: Height and width of the views in pixels.
-        seed: Of patients, findings, images and wording.
-
-    >>> PhantomConfig(studies=100).level
-    'standard'
-    """
-
-    level: LevelName = "standard"
-    studies: Annotated[int, Field(gt=0)] = 2000
-    size: Annotated[int, Field(gt=0)] = 128
-    seed: Annotated[int, Field(ge=0)] = 0
-
-
-class DataEntry(_Entry):
-    """One data set of a study.
-
-    Attributes:
-        label: Its name in tables and on pages.
-        run: Settings of its runs, such as `data.path`; a phantom without a path lies in the folder
-            of the study.
-        phantom: How it is made where it is not there; prepared sets have none.
-
-    >>> DataEntry(label="Phantom", phantom=PhantomConfig()).phantom.studies
-    2000
-    """
-
-    label: str
-    run: Table = {}
-    phantom: PhantomConfig | None = None
-
-
-class ArmOfMethod(_Entry):
-    """What an arm is for one method alone.
-
-    Attributes:
-        balance: Laid over that of the arm.
-
-    >>> ArmOfMethod(balance={"preset": "came_grad-camanet-iu"}).balance["preset"]
-    'came_grad-camanet-iu'
-    """
-
-    balance: Table
-
-
-class MethodEntry(_Entry):
-    """One method of a study, or one way of training it: without clipping is another entry.
-
-    Attributes:
-        label: Its name in tables and on pages.
-        run: Settings of its runs. With `extends` it starts from that training preset, in place of
-            the one that the study's `run` extends.
-        base: What `extends` came to; written by `load_plan`.
-        arms: What arms are for this method alone.
-
-    >>> MethodEntry(label="R2Gen, no clipping", run={"training": {"clip": {"kind": "none"}}}).arms
-    {}
-    """
-
-    label: str
-    run: Table = {}
-    base: Table | None = None
-    arms: dict[Name, ArmOfMethod] = {}
-
-
-class ArmEntry(_Entry):
-    """One arm of a study: a balancer with its options.
-
-    Attributes:
-        label: Its name in tables and on pages.
-        balance: Laid over the `balance` that the runs share; all else is the same for all arms.
-        auxiliary_scale: Multiplies the weight of every auxiliary task; above 0.
-        methods: The methods that it is run with; all where not given.
-        published: Where these settings are published, such as "Table D.1, PromptMRG".
-
-    >>> ArmEntry(label="Linear, auxiliary tasks at half", auxiliary_scale=0.5).balance
-    {}
-    """
-
-    label: str
-    balance: Table = {}
-    auxiliary_scale: Annotated[float, Field(gt=0)] = 1.0
-    methods: tuple[str, ...] | None = None
-    published: str | None = None
 
 
 @final
@@ -144,7 +51,7 @@ class PlannedRun:
         return f"{self.method}/{self.data}/{self.arm}/seed-{self.seed}"
 
 
-class StudyPlan(_Entry):
+class StudyPlan(TableOfPlan):
     """Methods × data sets × arms × seeds, with all settings but the balancer shared.
 
     A run's settings are laid over each other in this order: the training preset that its method or
@@ -172,8 +79,8 @@ class StudyPlan(_Entry):
     question: str
     reference: str
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
-    base: Table = {}
-    run: Table = {}
+    base: Table = Field(default_factory=dict)
+    run: Table = Field(default_factory=dict)
     data: Annotated[dict[Name, DataEntry], Field(min_length=1)]
     methods: Annotated[dict[Name, MethodEntry], Field(min_length=1)]
     arms: Annotated[dict[Name, ArmEntry], Field(min_length=1)]
@@ -255,6 +162,17 @@ class StudyPlan(_Entry):
         given = self.data[name].run.get("data", {}).get("path")
         return folder / "data" / name if given is None else Path(given)
 
+    def built_path(self, method: str, data: str, ending: str, folder: Path = Path()) -> Path:
+        """Return where a file lies that is made for a method from a data set.
+
+        Args:
+            method: Name of the method.
+            data: Name of the data set.
+            ending: Of the file's name, as `Builds.files` has it.
+            folder: Of the study.
+        """
+        return folder / "data" / f"{data}-{method}.{ending}"
+
     def _config(self, method: str, data: str, arm: str, folder: Path) -> RunConfig:
         entry, chosen = self.methods[method], self.arms[arm]
         own = entry.arms.get(arm)
@@ -271,6 +189,8 @@ class StudyPlan(_Entry):
             table = merge(table, layer)
         if self.data[data].phantom is not None:
             table = merge(table, {"data": {"path": str(self.data_path(data, folder))}})
+        for kind, ending in entry.builds.files().items():
+            table = merge(table, _naming(kind, self.built_path(method, data, ending, folder)))
         where = f"method {method!r}, data set {data!r}, arm {arm!r}"
         config = check(table, RunConfig, where=where)
         if chosen.auxiliary_scale == 1.0:
@@ -322,6 +242,13 @@ def plan_of(table: Mapping[str, Any], *, where: str) -> StudyPlan:
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from error
     return plan
+
+
+def _naming(kind: str, path: Path) -> Table:
+    """Return the setting that names a built file."""
+    if kind == "prototypes":
+        return {"method": {"start_from": [str(path)]}}
+    return {"data": {kind: str(path)}}
 
 
 def _extended(entry: Mapping[str, Any]) -> Table:

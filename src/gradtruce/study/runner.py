@@ -4,6 +4,7 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from typing import Final, final
 
 from gradtruce.evaluation.headline import SELECTION
@@ -62,9 +63,14 @@ class Worker:
         study: On disk.
         queue: Shared with the other workers.
         count: Trainings at a time.
+        only: Pattern of the names of runs that are trained here, such as "r2gen/*"; all where not
+            given.
         watch: Told where the study is.
         report: Told of each run that fails here.
         poll: Seconds between two looks at the trainings.
+
+    Raises:
+        ValueError: If the count is below 1, or no run is called like `only`.
     """
 
     def __init__(
@@ -73,14 +79,19 @@ class Worker:
         queue: Queue,
         *,
         count: int = 1,
+        only: str = "*",
         watch: WatchCallback | None = None,
         report: Callable[[Failure], None] | None = None,
         poll: float = 0.5,
     ) -> None:
         if count < 1:
             raise ValueError(f"workers must be at least 1, got {count}")
+        if not any(fnmatch(run.name, only) for run in study.runs):
+            raise ValueError(
+                f"no run of the study is called like {only!r}; the first is {study.runs[0].name!r}"
+            )
         self._study, self._queue, self._count, self._poll = study, queue, count, poll
-        self._watch, self._report = watch, report
+        self._watch, self._report, self._only = watch, report, only
         self._running: list[_Running] = []
         self._looked, self._beaten = 0.0, 0.0
         self._entries: dict[str, Entry] = {}
@@ -103,7 +114,7 @@ class Worker:
                     status = self._look()
                 if self._start(status):
                     status = self._look()
-                elif not self._running and not status.counts["running"]:
+                elif not self._running and not self._is_awaited(status):
                     return status
                 self._tell()
                 time.sleep(self._poll)
@@ -146,10 +157,18 @@ class Worker:
         """Start as many runs as may be; return whether one was started."""
         before = len(self._running)
         for run in waiting_runs(status):
+            if not fnmatch(run.name, self._only):
+                continue
             if len(self._running) >= self._count:
                 break
             self._claim(run)
         return len(self._running) > before
+
+    def _is_awaited(self, status: StudyStatus) -> bool:
+        """Return whether another worker has a run that this one would take over."""
+        return any(
+            each.state == "running" and fnmatch(each.run.name, self._only) for each in status.runs
+        )
 
     def _claim(self, run: PlannedRun) -> None:
         """Start a run if it is free: its lock is taken first, so that who has one lives."""

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Final, Literal, final
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from gradtruce.naming import suggestion
-from gradtruce.study.plan import ArmEntry, PlannedRun, StudyPlan, plan_of
+from gradtruce.study.plan import PlannedRun, StudyPlan, plan_of
+from gradtruce.study.plan_entries import ArmEntry
 from gradtruce.study.pruning import PruningConfig
 from gradtruce.study.space import Choices, Range, Settings, check_space, nested, read_space
 from gradtruce.training.config_file import Table, check, merge, parse_override, read_table

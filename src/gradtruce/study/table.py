@@ -20,6 +20,7 @@ class Entry:
         text: Words in place of a number.
         is_signed: Whether a plus is printed: it is a difference.
         is_marked: Whether it stands out: different after correction.
+        is_probability: Whether it is never printed as 0.
         digits: Behind the point.
 
     >>> Entry(0.3125, spread=0.0125).value
@@ -33,6 +34,7 @@ class Entry:
     text: str = ""
     is_signed: bool = False
     is_marked: bool = False
+    is_probability: bool = False
     digits: int = 3
 
 
@@ -93,6 +95,20 @@ class StudyTable:
                         f"table {self.name!r}, row {row.label!r}: {len(row.entries)} entries for"
                         f" {len(self.columns)} columns"
                     )
+
+    def is_text(self, column: int) -> bool:
+        """Return whether a column holds words and no number."""
+        entries = [row.entries[column] for group in self.groups for row in group.rows]
+        return any(entry.text for entry in entries) and all(
+            entry.value is None for entry in entries
+        )
+
+    def longest(self, column: int) -> int:
+        """Return the number of letters of a column's longest words."""
+        return max(
+            (len(row.entries[column].text) for group in self.groups for row in group.rows),
+            default=0,
+        )
 
     def without_empty_columns(self) -> "StudyTable":
         """Return the table without columns in which no row has a number or a word."""

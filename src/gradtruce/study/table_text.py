@@ -10,6 +10,9 @@ from gradtruce.study.table import Entry, RowGroup, StudyTable, TableRow
 ABSENT: Final = "–"
 PUBLISHED: Final = " (published)"
 
+_WRAPPED: Final = 60
+"""Letters from which on words are wrapped."""
+
 _LATEX: Final = str.maketrans(
     {
         **{sign: f"\\{sign}" for sign in "&%$#_{}"},
@@ -35,6 +38,7 @@ _LATEX: Final = str.maketrans(
         "“": "``",
         "”": "''",
         "–": "--",
+        "…": r"\ldots{}",
         "<": "$<$",
         ">": "$>$",
     }
@@ -53,6 +57,8 @@ def entry_text(entry: Entry) -> str:
         return entry.text
     if entry.value is None:
         return ABSENT
+    if entry.is_probability and entry.value < 10**-entry.digits:
+        return f"< {10**-entry.digits:.{entry.digits}f}"
     text = _number(entry.value, entry.digits, is_signed=entry.is_signed)
     if entry.is_marked:
         text += "*"
@@ -90,7 +96,8 @@ def as_markdown(table: StudyTable) -> str:
     """
     lines = [f"**{table.title}**", ""]
     lines.append(_markdown_line([table.stub, *table.columns]))
-    lines.append("|---|" + "---:|" * len(table.columns))
+    places = range(len(table.columns))
+    lines.append("|---|" + "".join("---|" if table.is_text(at) else "---:|" for at in places))
     for group in table.groups:
         if group.heading:
             lines.append(f"| **{_bars(group.heading)}** |" + " |" * len(table.columns))
@@ -144,7 +151,7 @@ def _latex_lines(table: StudyTable) -> Iterator[str]:
     yield rf"\caption{{{escape(table.title)}}}"
     yield rf"\label{{tab:{table.name}}}"
     yield r"\resizebox{\linewidth}{!}{%"
-    yield rf"\begin{{tabular}}{{l{'r' * len(table.columns)}}}"
+    yield rf"\begin{{tabular}}{{{_latex_columns(table)}}}"
     yield r"\toprule"
     yield _latex_line([table.stub, *table.columns])
     for group in table.groups:
@@ -158,6 +165,18 @@ def _latex_lines(table: StudyTable) -> Iterator[str]:
         yield r"\par\smallskip"
         yield rf"\parbox{{\linewidth}}{{\footnotesize {escape(note)}}}"
     yield r"\end{table}"
+
+
+def _latex_columns(table: StudyTable) -> str:
+    """Return the columns' kinds: numbers to the right, words to the left, long words wrapped."""
+    labels = max((len(row.label) for group in table.groups for row in group.rows), default=0)
+    kinds = ["l" if labels <= _WRAPPED else "p{5cm}"]
+    for at in range(len(table.columns)):
+        if not table.is_text(at):
+            kinds.append("r")
+        else:
+            kinds.append("l" if table.longest(at) <= _WRAPPED else "p{7cm}")
+    return "".join(kinds)
 
 
 def _latex_row(row: TableRow) -> str:

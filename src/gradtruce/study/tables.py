@@ -120,7 +120,7 @@ def _differences(look: Lookup) -> StudyTable:
 def _method_notes(look: Lookup) -> tuple[str, ...]:
     settings = look.study.settings
     return (
-        f"Intervals: {settings['interval']}.",
+        f"Intervals, each for itself and not corrected: {settings['interval']}.",
         f"*: different from {look.label(look.study.reference)} at 95 %, {settings['correction']}.",
     )
 
@@ -138,8 +138,8 @@ def _headline(look: Lookup) -> StudyTable:
             (
                 mean,
                 _difference(each),
-                Entry(each.p),
-                Entry(each.p_holm),
+                Entry(each.p, is_probability=True),
+                Entry(each.p_holm, is_probability=True),
                 Entry(each.detectable),
                 Entry(each.detectable_holm),
                 Entry(text=each.reason or _OUTCOMES[each.outcome]),

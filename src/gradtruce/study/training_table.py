@@ -47,7 +47,7 @@ _FACTS: Final = (
 """Field of a run, heading, digits."""
 
 
-def _over(values: Sequence[float | None], digits: int) -> Entry:
+def _over(values: Sequence[int | float | None], digits: int) -> Entry:
     known = [value for value in values if value is not None]
     if not known:
         return Entry()

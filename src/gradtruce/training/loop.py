@@ -1,6 +1,8 @@
 """One run: from a configuration to a run folder with checkpoints, predictions and metrics."""
 
+import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -10,9 +12,9 @@ from gradtruce.evaluation.families.standard import final_families
 from gradtruce.evaluation.labelers.cached import CachedLabeler
 from gradtruce.evaluation.labelers.rules import RulesLabeler
 from gradtruce.evaluation.metrics import Metrics
-from gradtruce.evaluation.predictions import write_predictions
+from gradtruce.evaluation.predictions import Prediction, write_predictions
 from gradtruce.evaluation.training_texts import read_training_texts
-from gradtruce.methods.registry import load
+from gradtruce.methods.registry import Method, load
 from gradtruce.training.checkpoint import Checkpoints
 from gradtruce.training.config import RunConfig
 from gradtruce.training.config_file import load_config, write_config
@@ -27,8 +29,10 @@ from gradtruce.training.progress import (
     without_transformers_bars,
 )
 from gradtruce.training.runlog import RunLog
+from gradtruce.training.state import seed_random
 from gradtruce.training.trainer import Trainer
 from gradtruce.training.validation import decoding_of
+from gradtruce.training.world import ALONE, World, require_same
 
 
 @final
@@ -55,6 +59,7 @@ def train(
     *,
     resume: bool = False,
     progress: ProgressCallback | None = None,
+    world: World = ALONE,
 ) -> RunResult:
     """Train, keep the best checkpoint, generate the test reports and score them.
 
@@ -63,7 +68,9 @@ def train(
         folder: The run folder, made here; with `resume`, one that is there.
         resume: Go on from the newest whole checkpoint, or from the start where there is none yet;
             the result is bit for bit the one of a run that was not interrupted.
-        progress: Told how far the run is.
+        progress: Told how far the run is, in the first process.
+        world: The processes that train together; see `joining.joined`. The first alone reads and
+            writes the run folder.
 
     Raises:
         FileExistsError: If the folder exists and `resume` was not asked for.
@@ -73,19 +80,22 @@ def train(
         ValueError: If the configuration asks for what is not there, a task was never active, or no
             checkpoint is whole.
     """
-    tell = _ignore if progress is None else progress
+    tell = _ignore if progress is None or not world.is_first else progress
     tell(Progress("preparing"))
-    _check_folder(config, folder, resume=resume)
-    data = load_data(config)
+    require_same(world, "the configuration", [config], "start all processes by the same command")
+    if world.is_first:
+        _check_folder(config, folder, resume=resume)
+    seed_random(config.training.seed)
+    data = load_data(config, world)
     labeler = CachedLabeler(RulesLabeler())
-    trainer = Trainer(config, data, folder, labeler, tell)
+    trainer = Trainer(config, data, folder, labeler, tell, world)
     notes: list[str] = []
     if resume:
         with without_transformers_bars():
             notes = trainer.restore()
-    else:
+    elif world.is_first:
         _make_folder(config, folder)
-    with without_transformers_bars(), RunLog(folder / "log.jsonl") as log:
+    with without_transformers_bars(), RunLog(_log_path(folder, world)) as log:
         for note in notes:
             log.write("note", step=trainer.step, text=note)
             tell(Progress("training", trainer.step, trainer.total_steps, note=note))
@@ -94,9 +104,14 @@ def train(
         except Exception as error:
             _log_stop(log, trainer.step, error)
             raise
-        metrics = _test(config, data, folder, labeler, log, trainer.step, tell)
+        metrics = _test(config, data, folder, labeler, log, trainer, tell, world)
     tell(Progress("done", 1, 1, 0.0))
     return RunResult(folder, trainer.step, trainer.best_step, metrics)
+
+
+def _log_path(folder: Path, world: World) -> Path:
+    """Return where a process writes its log: only that of the first is kept."""
+    return folder / "log.jsonl" if world.is_first else Path(os.devnull)
 
 
 def _test(
@@ -105,28 +120,49 @@ def _test(
     folder: Path,
     labeler: CachedLabeler,
     log: RunLog,
-    step: int,
+    trainer: Trainer,
     tell: ProgressCallback,
+    world: World,
 ) -> Metrics:
     """Generate the test reports with the best checkpoint; metrics.json is written last."""
     total = data.test.studies
     watch = Stopwatch(0, total)
 
-    def log_generation(done: int) -> None:
+    def log_generation(mine: int) -> None:
+        done = min(mine * world.size, total)  # the others are about as far
         left = watch.seconds_left(done)
-        log.write("generation", step=step, done=done, total=total, seconds_left=left)
+        log.write("generation", step=trainer.step, done=done, total=total, seconds_left=left)
         tell(Progress("generating", done, total, left))
 
-    method = on_device(load(Checkpoints(folder / "checkpoints").require_best()))
-    source = data.dataset.manifest.label_source
     predictions = predict(
-        method,
+        _best(folder, trainer, world),
         data.test,
         decoding_of(config),
-        label_source=source,
+        label_source=data.dataset.manifest.label_source,
         precision=config.training.precision,
         watch=log_generation,
+        world=world,
     )
+    return world.by_first(lambda: _score(config, folder, labeler, predictions))
+
+
+def _best(folder: Path, trainer: Trainer, world: World) -> Method:
+    """Return the best checkpoint, which the first process reads."""
+    read = None
+    if world.is_first:
+        read = on_device(load(Checkpoints(folder / "checkpoints").require_best()))
+    if world.size == 1 and read is not None:
+        return read
+    method = trainer.whole()
+    if read is not None:
+        method.load_state_dict(read.state_dict())
+    world.share(method.state_dict().values())
+    return method
+
+
+def _score(
+    config: RunConfig, folder: Path, labeler: CachedLabeler, predictions: Sequence[Prediction]
+) -> Metrics:
     write_predictions(folder / "predictions.jsonl", predictions)
     training = read_training_texts(Path(config.data.path), config.data.cleaning)
     metrics = evaluate(predictions, final_families(labeler, training))
@@ -162,8 +198,15 @@ def _check_folder(config: RunConfig, folder: Path, *, resume: bool) -> None:
     path = folder / "config.toml"
     if not path.is_file():
         raise FileNotFoundError(f"{path}: not there; is {folder} a run folder?")
-    if load_config(path) != config:
+    if _without_share(load_config(path)) != _without_share(config):
         raise ValueError(f"{path}: differs from the configuration given; resume a run as it was")
+
+
+def _without_share(config: RunConfig) -> RunConfig:
+    """Return a configuration without what another number of processes may change."""
+    alike = {"batch_size": 1, "accumulation": 1, "parallel": "data"}
+    training = config.training.model_copy(update=alike)
+    return config.model_copy(update={"training": training})
 
 
 def _ignore(progress: Progress) -> None:

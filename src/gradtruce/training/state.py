@@ -8,46 +8,69 @@ import numpy as np
 import torch
 
 from gradtruce.training.assembly import TrainingParts
+from gradtruce.training.pieces import load_optimizer_state, whole_optimizer_state
 from gradtruce.training.stepper import Stepper
+from gradtruce.training.world import ALONE, World
 
 
-def training_state(parts: TrainingParts, stepper: Stepper) -> dict[str, Any]:
+def training_state(parts: TrainingParts, stepper: Stepper, world: World = ALONE) -> dict[str, Any]:
     """Return the state of optimizer, engine, scaler, stepper and random numbers after a step.
 
     Tensors, numbers, text, and lists, tuples and dicts of them: what `torch.load` reads with
     `weights_only=True`. The rates of the schedule and the place in the data follow from the step.
+    It is the same whether parameters are in one process, copied or in pieces, but for the random
+    numbers, of which every process has its own.
 
     Raises:
         RuntimeError: Between the micro-batches of a step.
     """
     scaler = parts.scaler
     return {
-        "optimizer": parts.optimizer.state_dict(),
+        "optimizer": whole_optimizer_state(parts.optimizer),
         "gradients": parts.gradients.state_dict(),
         "scaler": None if scaler is None else scaler.state_dict(),
-        "seen": sorted(stepper.seen),
+        "seen": sorted(set[str]().union(*world.gathered(stepper.seen))),
         "skipped": stepper.skipped,
-        "random": random_state(),
+        "random": world.gathered(random_state()),
     }
 
 
-def restore_training(state: Mapping[str, Any], parts: TrainingParts, stepper: Stepper) -> None:
+def restore_training(
+    state: Mapping[str, Any], parts: TrainingParts, stepper: Stepper, world: World = ALONE
+) -> None:
     """Hand back what `training_state` returned; to be called last, as it sets the random numbers.
+
+    A process that there was none of when the state was saved keeps its own.
 
     Raises:
         ValueError: If the state is of another method, balancer or scope.
     """
-    parts.optimizer.load_state_dict(state["optimizer"])
+    load_optimizer_state(parts.optimizer, state["optimizer"])
     parts.gradients.load_state_dict(state["gradients"])
     if parts.scaler is not None:
         parts.scaler.load_state_dict(state["scaler"])
     stepper.seen = set(state["seen"])
     stepper.skipped = state["skipped"]
-    set_random_state(state["random"])
+    if world.rank < len(state["random"]):
+        set_random_state(state["random"][world.rank])
+
+
+def seed_random(seed: int) -> None:
+    """Set all global random numbers, of Python and numpy as of torch.
+
+    >>> seed_random(3)
+    >>> first = random.random()
+    >>> seed_random(3)
+    >>> random.random() == first
+    True
+    """
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 # as in random_state
+    torch.manual_seed(seed)
 
 
 def random_state() -> dict[str, Any]:
-    """Return the state of the global random numbers of torch, on processor and GPUs, and others.
+    """Return the state of the global random numbers of torch, on processor and GPU, and others.
 
     gradtruce itself draws from generators of its own; a library that it calls may not.
     """
@@ -65,7 +88,7 @@ def random_state() -> dict[str, Any]:
         },
     }
     if torch.cuda.is_available():
-        state["cuda"] = torch.cuda.get_rng_state_all()
+        state["cuda"] = torch.cuda.get_rng_state()
     return state
 
 
@@ -82,7 +105,7 @@ def set_random_state(state: Mapping[str, Any]) -> None:
     """
     torch.set_rng_state(state["cpu"])
     if "cuda" in state and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(state["cuda"])
+        torch.cuda.set_rng_state(state["cuda"])
     random.setstate(state["python"])
     inner = state["numpy"]["state"]
     key = inner["key"].numpy().astype(np.uint32)

@@ -77,6 +77,6 @@ def test_numbers_are_written_as_tables_have_them():
         ".500",
         "–",
     ]
-    assert [difference_text(v) for v in (0.0001, -0.0001, None)] == [".000", "−.000", "–"]
+    assert [difference_text(v) for v in (0.0001, -0.0001, None)] == [".000", ".000", "–"]
     assert interval_text(Score(0.5)) == ""
     assert interval_text(Score(0.1, -0.1, 0.3), signed=True) == "[−.100, +.300]"

@@ -17,7 +17,7 @@ from gradtruce.study.gradient_dynamics.curvature_part import (
     line_between,
     sharpness_of,
 )
-from gradtruce.study.gradient_dynamics.figures import draw
+from gradtruce.study.gradient_dynamics.figures import draw, require_formats
 from gradtruce.study.gradient_dynamics.layers_part import analyse_layers
 from gradtruce.study.gradient_dynamics.log_part import analyse_log
 from gradtruce.study.gradient_dynamics.noise_part import JOINT, UPDATE, noise_at_point
@@ -71,6 +71,7 @@ def analyse(
         ValueError: If the runs can't be compared, or the data are too few.
         ArithmeticError: If the search for an eigenvalue does not end.
     """
+    require_formats(formats)
     runs = [open_run(folder) for folder in folders]
     require_comparable(runs)
     tell = watch or (lambda *_: None)

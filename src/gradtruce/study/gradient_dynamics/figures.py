@@ -43,13 +43,7 @@ def draw(result: Json, output: Path, formats: Sequence[str]) -> dict[str, list[s
         result: As `analysis.json` holds it.
         output: A folder that is there.
         formats: "svg", "png".
-
-    Raises:
-        ValueError: If a format is another one.
     """
-    for kind in formats:
-        if kind not in ("svg", "png"):
-            raise ValueError(f"figures are drawn as svg or png, got {kind!r}")
     files: dict[str, list[str]] = {}
     for name, drawer in FIGURES.items():
 
@@ -58,3 +52,18 @@ def draw(result: Json, output: Path, formats: Sequence[str]) -> dict[str, list[s
 
         drawer(result, keep)
     return files
+
+
+def require_formats(formats: Sequence[str]) -> None:
+    """Refuse a format that figures are not drawn in.
+
+    Raises:
+        ValueError: If there is one.
+
+    >>> require_formats(["svg", "jpg"])
+    Traceback (most recent call last):
+    ValueError: figures are drawn as svg or png, got 'jpg'
+    """
+    for kind in formats:
+        if kind not in ("svg", "png"):
+            raise ValueError(f"figures are drawn as svg or png, got {kind!r}")

@@ -1,7 +1,10 @@
 """What an analysis looks at, and how thoroughly."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, final, get_args
+
+from gradtruce.naming import suggestion
 
 Part = Literal["log", "layers", "noise", "sharpness", "landscape"]
 Which = Literal["best", "last"]
@@ -18,7 +21,7 @@ class AnalysisOptions:
     """What is measured at a checkpoint, and on how much.
 
     Attributes:
-        parts: Any of `PARTS`.
+        parts: Any of `PARTS`, at least one.
         checkpoint: "last", which knows optimizer and balancer, or "best".
         split: Studies that gradients and losses are of.
         batches: Batches for conflict by layer and for noise at one point; disjoint, so that they
@@ -55,9 +58,7 @@ class AnalysisOptions:
 
     def __post_init__(self) -> None:
         """Check every number."""
-        for part in self.parts:
-            if part not in PARTS:
-                raise ValueError(f"no part is called {part!r}; known: {', '.join(PARTS)}")
+        parts_named(self.parts)
         if self.batches < 4:
             raise ValueError(f"batches must be at least 4, two pairs, got {self.batches}")
         if self.window and self.window < 4:
@@ -87,3 +88,20 @@ class AnalysisOptions:
     def is_deep(self) -> bool:
         """Whether a checkpoint is needed."""
         return not DEEP.isdisjoint(self.parts)
+
+
+def parts_named(names: Sequence[str]) -> tuple[Part, ...]:
+    """Return the parts of these names, in their usual order.
+
+    Raises:
+        ValueError: If there is no such part, or none is named.
+
+    >>> parts_named(["noise", "log"])
+    ('log', 'noise')
+    """
+    for name in names:
+        if name not in PARTS:
+            raise ValueError(f"no part is called {name!r}{suggestion(name, PARTS)}")
+    if not names:
+        raise ValueError(f"name at least one part: {', '.join(PARTS)}")
+    return tuple(part for part in PARTS if part in names)

@@ -66,6 +66,8 @@ class Panel:
         scale: "log" falls back to "linear" where a value is not above `SMALLEST`.
         reference: Height of a horizontal line, such as 0 or the clipping norm.
         reference_label: What that line is.
+        extent: Smallest and largest value of the vertical axis, for charts that are compared; those
+            of the series where not given.
     """
 
     title: str
@@ -74,6 +76,7 @@ class Panel:
     scale: Literal["linear", "log"] = "linear"
     reference: float | None = None
     reference_label: str = ""
+    extent: tuple[float, float] | None = None
 
 
 def binned(steps: Array, values: Array, bins: int = 48) -> tuple[Binned, Binned, Binned, Binned]:
@@ -121,7 +124,7 @@ def _frame(panel: Panel, values: Array) -> Frame:
     is_log = panel.scale == "log" and float(values.min()) > SMALLEST
     if panel.reference is not None and (panel.reference > SMALLEST or not is_log):
         values = np.append(values, panel.reference)
-    low, high = float(values.min()), float(values.max())
+    low, high = panel.extent or (float(values.min()), float(values.max()))
     if is_log:
         low, high = low / 1.08, high * 1.08
     else:

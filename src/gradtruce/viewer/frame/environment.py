@@ -7,8 +7,9 @@ import jinja2
 from markupsafe import Markup
 
 from gradtruce.viewer.frame.chart import line_chart, swatch
+from gradtruce.viewer.frame.forest import difference_bar
 from gradtruce.viewer.frame.histogram import histogram
-from gradtruce.viewer.frame.intervals import interval_bar, range_bar
+from gradtruce.viewer.frame.intervals import interval_bar, points_bar, range_bar
 from gradtruce.viewer.frame.score_text import (
     difference_text,
     interval_text,
@@ -19,27 +20,28 @@ from gradtruce.viewer.frame.score_text import (
 _FRAME = "gradtruce.viewer.frame"
 
 
-def render(package: str, template: str, **values: object) -> str:
-    """Return the HTML of a template of a package, in the frame that all pages share.
+def render(packages: tuple[str, ...], template: str, **values: object) -> str:
+    """Return the HTML of a template, in the frame that all pages share.
 
     Args:
-        package: Whose folder `templates` holds the template, such as "gradtruce.viewer.report".
+        packages: Whose folders `templates` hold the template and its parts, such as
+            "gradtruce.viewer.report".
         template: Name of the file.
         values: What it is given.
 
     >>> from gradtruce.viewer.report.own_images import OwnPage
     >>> "<title>own" in render(
-    ...     "gradtruce.viewer.report", "own_images.html.j2", page=OwnPage("own", ())
+    ...     ("gradtruce.viewer.report",), "own_images.html.j2", page=OwnPage("own", ())
     ... )
     True
     """
-    return _environment(package).get_template(template).render(**values)
+    return _environment(packages).get_template(template).render(**values)
 
 
 @cache
-def _environment(package: str) -> jinja2.Environment:
+def _environment(packages: tuple[str, ...]) -> jinja2.Environment:
     frame = resources.files(_FRAME) / "templates"
-    folders = [resources.files(name) / "templates" for name in (package, _FRAME)]
+    folders = [resources.files(name) / "templates" for name in (*packages, _FRAME)]
 
     def load(name: str) -> str | None:
         files = [folder / name for folder in folders]
@@ -59,6 +61,8 @@ def _environment(package: str) -> jinja2.Environment:
         histogram=histogram,
         swatch=swatch,
         interval_bar=interval_bar,
+        difference_bar=difference_bar,
+        points_bar=points_bar,
         range_bar=range_bar,
         score_text=score_text,
         difference_text=difference_text,

@@ -11,6 +11,8 @@ def score_text(value: float | None) -> str:
     """
     if value is None:
         return "–"
+    if abs(value) < 0.0005:
+        return ".000"  # never "−.000"
     text = f"{value:.3f}".replace("-", "−")
     return text.replace("0.", ".", 1) if abs(value) < 0.9995 else text
 

@@ -86,8 +86,8 @@ def _read(folder: Path) -> tuple[Comparison | None, tuple[RunRecord, ...]]:
     if (folder / "config.toml").is_file():
         return None, (read_run(folder),)
     raise FileNotFoundError(
-        f"{folder} holds neither summary.json (`gradtruce demo` makes it) nor config.toml of a run "
-        "(`gradtruce train` makes it)"
+        f"{folder} holds neither config.toml of a run (`gradtruce train` makes it), nor plan.toml "
+        "of a study (`gradtruce study run`), nor summary.json (`gradtruce demo`)"
     )
 
 

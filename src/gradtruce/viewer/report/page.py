@@ -33,6 +33,8 @@ TRUTHS: Final = {
     None: "not stated",
 }
 
+PACKAGES: Final = ("gradtruce.viewer.report",)
+
 Facts = Sequence[tuple[str, str]]
 
 
@@ -90,6 +92,8 @@ class Page:
     configs: Sequence[ConfigText]
     notes: Sequence[str]
     version: str
+    gallery_note: str = ""
+    cards_note: str = "Brackets: 95 % interval over test studies."
     headline_key: str = HEADLINE
     one_pair: str = ONE_PAIR
 
@@ -121,15 +125,7 @@ def render(template: str, **values: object) -> str:
     >>> "<title>gradtruce" in render("own_images.html.j2", page=OwnPage("gradtruce", ()))
     True
     """
-    return environment.render(
-        "gradtruce.viewer.report",
-        template,
-        describe=describe,
-        signs=SIGNS,
-        truths=TRUTHS,
-        card_bar=card_bar,
-        **values,
-    )
+    return environment.render(PACKAGES, template, **PARTS, **values)
 
 
 def describe(piece: Piece) -> str:
@@ -150,3 +146,12 @@ def describe(piece: Piece) -> str:
             verdict = mark.verdict
         parts.append(f"{mark.observation}{words[mark.state]}: {verdict}")
     return "; ".join(parts)
+
+
+PARTS: Final[Mapping[str, object]] = {
+    "describe": describe,
+    "signs": SIGNS,
+    "truths": TRUTHS,
+    "card_bar": card_bar,
+}
+"""What the templates of this package need besides the page; other pages borrow it with them."""
