@@ -112,10 +112,10 @@ def line_chart(panel: Panel) -> Markup:
         return Markup('<p class="empty">No value was recorded.</p>')
     frame = _frame(panel, values)
     parts = [axes(frame)]
-    if panel.reference is not None and frame.y[0] <= panel.reference <= frame.y[1]:
-        parts.append(reference_line(frame, panel.reference, panel.reference_label))
     parts += [_band(frame, series) for series in panel.series]
     parts += [_line(frame, series) for series in panel.series]
+    if panel.reference is not None and frame.y[0] <= panel.reference <= frame.y[1]:
+        parts.append(reference_line(frame, panel.reference, panel.reference_label))
     label = f"{panel.title}: {'; '.join(_summary(series) for series in panel.series)}"
     return drawing(label, parts)
 
