@@ -114,13 +114,31 @@ class Pace:
         self._bars.show(self._name, done / total if total else 0.0, left, number)
 
 
-def clock(seconds: float) -> str:
-    """Return a duration as minutes and seconds.
+class Paces:
+    """A `Pace` for each name that is told of.
 
-    >>> clock(125.0)
-    '2:05'
+    Args:
+        bars: Where they are drawn.
     """
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+    def __init__(self, bars: Bars) -> None:
+        self._bars = bars
+        self._paces: dict[str, Pace] = {}
+
+    def tell(self, name: str, done: int, total: int) -> None:
+        """Show that `done` of `total` of a name are done."""
+        self._paces.setdefault(name, Pace(self._bars, name)).tell(done, total)
+
+
+def clock(seconds: float) -> str:
+    """Return a duration as minutes and seconds, from an hour on as hours too.
+
+    >>> clock(125.0), clock(7325.0)
+    ('2:05', '2:02:05')
+    """
+    minutes, rest = divmod(int(seconds), 60)
+    hours, left = divmod(minutes, 60)
+    return f"{hours}:{left:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 def quieten_transformers() -> None:

@@ -64,7 +64,7 @@ def run(
 
     Finished runs are never trained again, and stopped ones go on from their last checkpoint.
     """
-    from gradtruce.cli.bar import Bars, Pace, quieten_transformers
+    from gradtruce.cli.bar import Bars, Paces, quieten_transformers
     from gradtruce.study.data_sets import make_data
     from gradtruce.study.folder import open_study
     from gradtruce.study.locks import locked
@@ -79,12 +79,7 @@ def run(
     with locked(opened.lock("queue")):
         queue = _queue(opened, storage)
     with Bars() as bars:
-        paces: dict[str, Pace] = {}
-
-        def tell(name: str, done: int, total: int) -> None:
-            paces.setdefault(name, Pace(bars, name)).tell(done, total)
-
-        make_data(opened, tell)
+        make_data(opened, Paces(bars).tell)
         shown: set[str] = set()
 
         def report(failure: "Failure") -> None:

@@ -49,7 +49,7 @@ def search(
     Called again, or elsewhere at the same time, it shares the work. Only the validation split is
     searched on. Writes search.json, search.md and figures.
     """
-    from gradtruce.cli.bar import Bars, Pace, quieten_transformers
+    from gradtruce.cli.bar import Bars, Paces, quieten_transformers
     from gradtruce.study.data_sets import make_data
     from gradtruce.study.published_settings import published_points
     from gradtruce.study.search import SearchWorker
@@ -58,7 +58,7 @@ def search(
     quieten_transformers()
     chosen, study = open_search(output, _plan(output, plan, trials, settings or []))
     with Bars() as bars:
-        make_data(study, Pace(bars, "data").tell)
+        make_data(study, Paces(bars).tell)
         _train_runs(study, storage, workers, bars)
         shared = open_trials(chosen, study, storage)
         if len([each for each in shared.all() if _is_over(each)]) < chosen.search.trials:
