@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gradtruce.balance.presets import preset_names
-from gradtruce.cli.app import LATER, run
+from gradtruce.cli.app import run
 from gradtruce.cli.catalogue import CATALOGUE
 from gradtruce.gradients.balancer import Balancer
 from gradtruce.methods.registry import METHODS
@@ -61,11 +61,6 @@ def test_doctor_finds_everything_here(
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1] == "all that this version needs is here"
     assert all(len(line) <= 100 for line in lines if " " in line.strip())
-
-
-@pytest.mark.parametrize("name", LATER)
-def test_a_planned_command_says_so(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "planned" in complaint([name], capsys)
 
 
 def test_a_mistyped_word_is_answered_with_the_nearest(

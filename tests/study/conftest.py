@@ -4,7 +4,7 @@ import pytest
 
 from gradtruce.data.phantom.generate import generate
 from gradtruce.data.prepared import PreparedWriter
-from gradtruce.study.config import StudyConfig, load_study
+from gradtruce.study.plan import StudyPlan, load_plan
 
 SMALLER_METHOD = {
     "backbone_widths": [4, 8],
@@ -27,13 +27,13 @@ def phantom(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def small_study(phantom: Path) -> StudyConfig:
+def small_study(phantom: Path) -> StudyPlan:
     """Return the demo on a handful of studies, in seconds."""
     options = ", ".join(f"{name} = {value}" for name, value in SMALLER_METHOD.items())
-    return load_study(
+    return load_plan(
         "demo",
         [
-            f"run.data.path={str(phantom)!r}",
+            f"data.phantom.run.data.path={str(phantom)!r}",
             "run.data.image_size=32",
             "run.data.max_tokens=16",
             f"run.method.options={{ {options} }}",

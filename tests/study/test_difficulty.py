@@ -13,13 +13,14 @@ from gradtruce.training.loop import train
 @pytest.fixture(scope="module")
 def measured(small_study, tmp_path_factory):
     parent = tmp_path_factory.mktemp("difficulty")
+    config = small_study.runs()[0].config
     folders = []
     for seed in (0, 1):
-        training = small_study.run.training.model_copy(update={"seed": seed})
+        training = config.training.model_copy(update={"seed": seed})
         balance = BalanceConfig(name="linear", diagnostics=False)
-        config = small_study.run.model_copy(update={"training": training, "balance": balance})
-        folders.append(train(config, parent / f"seed-{seed}").folder)
-    return summarise_difficulty(small_study.run, folders, [1.0, 1.0])
+        one = config.model_copy(update={"training": training, "balance": balance})
+        folders.append(train(one, parent / f"seed-{seed}").folder)
+    return summarise_difficulty(config, folders, [1.0, 1.0])
 
 
 def test_the_measurement_covers_what_the_data_card_prints(measured):
@@ -55,9 +56,9 @@ def test_the_measurement_is_strict_json(measured):
 
 def test_one_seed_is_refused(small_study, tmp_path):
     with pytest.raises(ValueError, match="two different seeds"):
-        measure_difficulty(small_study.run, tmp_path / "x", seeds=[1, 1])
+        measure_difficulty(small_study.runs()[0].config, tmp_path / "x", seeds=[1, 1])
 
 
 def test_a_folder_that_exists_is_refused(small_study, tmp_path):
     with pytest.raises(FileExistsError, match="remove it"):
-        measure_difficulty(small_study.run, tmp_path)
+        measure_difficulty(small_study.runs()[0].config, tmp_path)

@@ -38,7 +38,12 @@ def test_a_score_that_could_not_be_computed_never_beats_one_that_could():
 
 
 def test_a_run_that_goes_on_keeps_its_best():
-    assert not Selection("nlg.bleu_4", best=0.5).improves({"nlg.bleu_4": 0.4})
+    for before, now in (([0.5], 0.4), ([None], None)):
+        selection, resumed = Selection("nlg.bleu_4"), Selection("nlg.bleu_4")
+        for value in before:
+            selection.improves({"nlg.bleu_4": value})
+        resumed.load_state_dict(selection.state_dict())
+        assert not resumed.improves({"nlg.bleu_4": now})
 
 
 def test_a_sum_weighs_its_scores():

@@ -14,6 +14,7 @@ from gradtruce.methods.blocks.objectives import Objective, Outputs, Targets
 from gradtruce.methods.registry import Method, build
 from gradtruce.training.assembly import TrainingParts, build_engine, build_method, build_optimizer
 from gradtruce.training.config import RunConfig, TrainingConfig
+from gradtruce.training.spread import InOneProcess
 from gradtruce.training.stepper import Stepper
 from tests.methods.studies import SMALL, make_batch, make_method, make_tokenizer
 
@@ -43,7 +44,7 @@ def make_parts(**training: Any) -> tuple[TrainingParts, TrainingConfig]:
         data={"path": "none"}, training={"schedule": {"name": "constant"}, **training}
     )
     engine, optimizer = build_engine(config, method), build_optimizer(config.training, method)
-    parts = TrainingParts(method, engine, optimizer, steps_per_epoch=2, total_steps=4)
+    parts = TrainingParts(InOneProcess(method), engine, optimizer, steps_per_epoch=2, total_steps=4)
     return parts, config.training
 
 

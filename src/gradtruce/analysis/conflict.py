@@ -67,7 +67,10 @@ def task_rows(losses: Mapping[str, Tensor], parameters: Sequence[Tensor]) -> dic
 
 
 def null_cosines(
-    losses_of_half: Callable[[int], Mapping[str, Tensor]], parameters: Sequence[Tensor]
+    losses_of_half: Callable[[int], Mapping[str, Tensor]],
+    parameters: Sequence[Tensor],
+    *,
+    averaged: Callable[[Mapping[str, Row]], Mapping[str, Row]] = dict,
 ) -> NullCosines:
     """Return the cosines across tasks and within tasks on disjoint halves of a batch.
 
@@ -78,6 +81,7 @@ def null_cosines(
     Args:
         losses_of_half: Returns the unweighted losses of half 0 or 1.
         parameters: All that are trained.
+        averaged: Returns the mean over processes of the rows of a half, where there are several.
 
     >>> weight = torch.tensor([1.0, 1.0], requires_grad=True)
     >>> halves = [torch.tensor([1.0, 0.0]), torch.tensor([1.0, 1.0])]
@@ -86,7 +90,7 @@ def null_cosines(
     >>> null_cosines(losses, [weight]).cross_task["a|b"]
     -0.7071067811865475
     """
-    halves = [task_rows(losses_of_half(half), parameters) for half in (0, 1)]
+    halves = [averaged(task_rows(losses_of_half(half), parameters)) for half in (0, 1)]
     tasks = [task for task in halves[0] if task in halves[1]]
     shared = shared_places([halves[0][task] for task in tasks])
     first, second = (

@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 import gradtruce
+from gradtruce.cli.analyse import analyse
 from gradtruce.cli.build import build
 from gradtruce.cli.convert import convert
 from gradtruce.cli.demo import demo
@@ -22,14 +23,13 @@ from gradtruce.cli.predict import predict
 from gradtruce.cli.prepare import prepare
 from gradtruce.cli.preparing import Stopped
 from gradtruce.cli.report import report
+from gradtruce.cli.study import study
+from gradtruce.cli.study_advise import advise
+from gradtruce.cli.study_tables import tables
 from gradtruce.cli.train import train
 
-USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
 CLICK_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
-"""`UsageError` and `ClickException`, wherever this release of typer keeps them."""
-
-LATER = ("analyse", "study")
-"""Commands that are planned but not in this version."""
+"""`ClickException`, wherever this release of typer keeps it."""
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What the system says when a disk, a quota or a limit is full."""
@@ -46,6 +46,8 @@ ORDER = (
     "evaluate",
     "label",
     "report",
+    "study",
+    "analyse",
     "build",
     "convert",
     "list",
@@ -54,15 +56,7 @@ ORDER = (
 
 
 class Commands(TyperGroup):
-    """The group of all commands; says of a planned one that it is planned."""
-
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Find the command that the first word names."""
-        if args and args[0] in LATER:
-            raise USAGE_ERROR(
-                f"the command '{args[0]}' is planned, but not in version {gradtruce.__version__}"
-            )
-        return super().resolve_command(ctx, args)
+    """The group of all commands."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names in the order in which a user meets them."""
@@ -109,6 +103,10 @@ app.command(short_help="Write reports for a prepared data set.")(generate)
 app.command(short_help="Score generated reports, with protocol.")(evaluate)
 app.command(short_help="Label reports with the 14 observations.")(label)
 app.command(short_help="Draw a run or a comparison as one page.")(report)
+app.add_typer(study, name="study", short_help="Train and compare by a plan.")
+study.command(short_help="Compare the arms: study.json and tables.")(tables)
+study.command(short_help="Propose CAME-Grad's options after a short pilot.")(advise)
+app.command(short_help="Look at the gradient dynamics of a run.")(analyse)
 app.add_typer(build, name="build", short_help="Make what some methods need.")
 app.add_typer(convert, name="convert", short_help="Take over a published checkpoint.")
 app.command(name="list", short_help="List names that options take.")(list_names)

@@ -72,6 +72,15 @@ class Bars:
             self._tasks[name], completed=share, description=description, left=left
         )
 
+    def hide(self, name: str) -> None:
+        """Take the bar of a name away, where it is drawn."""
+        if name in self._tasks:
+            self._progress.remove_task(self._tasks.pop(name))
+
+    def say(self, text: str) -> None:
+        """Print a line above the bars."""
+        self._console.print(text, markup=False, highlight=False)
+
     def _print_line(self, name: str, line: str, *, is_full: bool) -> None:
         """Print a line every 15 seconds, and each that says 100 % once."""
         now = time.monotonic()

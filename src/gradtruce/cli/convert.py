@@ -100,6 +100,6 @@ def _prepare(output: Path) -> None:
 
 def _save(model: "Method", output: Path, size: int) -> None:
     from gradtruce.data.transforms import ImageProcessor
-    from gradtruce.training.checkpoint import save_checkpoint
+    from gradtruce.training.manifest import write_folder
 
-    save_checkpoint(output, [model.save_pretrained, ImageProcessor(size=size).save])
+    write_folder(output, [model.save_pretrained, ImageProcessor(size=size).save])

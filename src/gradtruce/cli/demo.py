@@ -11,7 +11,7 @@ from gradtruce.evaluation.headline import SELECTION
 
 if TYPE_CHECKING:
     from gradtruce.cli.bar import Bars
-    from gradtruce.study.config import StudyConfig
+    from gradtruce.study.plan import StudyPlan
     from gradtruce.training.progress import Progress
 
 
@@ -32,19 +32,18 @@ def demo(
     import shutil
 
     from gradtruce.cli.bar import Bars, quieten_transformers
-    from gradtruce.study.config import load_study
+    from gradtruce.study.plan import load_plan
     from gradtruce.viewer.report import build
 
     if output.exists():
         raise FileExistsError(
             f"{output} exists; remove it (rm -r {output}) or choose another with --output"
         )
-    data = output.absolute() / "data"
-    config = load_study("demo", [*(settings or []), f"run.data.path='{data}'"])
+    plan = load_plan("demo", settings or [])
     quieten_transformers()
     try:
         with Bars() as bars:
-            _train(config, output, data, bars)
+            _train(plan, output.absolute(), bars)
     except BaseException:  # an interrupt must not leave a half either
         shutil.rmtree(output, ignore_errors=True)
         raise
@@ -54,22 +53,26 @@ def demo(
     print(f"done: open {output / 'report.html'} (numbers: {output / 'summary.json'})")
 
 
-def _train(config: "StudyConfig", output: Path, data: Path, bars: "Bars") -> None:
+def _train(plan: "StudyPlan", output: Path, bars: "Bars") -> None:
     from gradtruce.cli.bar import Pace
     from gradtruce.data.phantom.prepare import prepare_phantom
     from gradtruce.study.comparison import compare
 
-    if config.phantom is None:
-        raise ValueError("the study 'demo' must say which phantom is made; phantom is not set")
-    prepare_phantom(
-        data, **config.phantom.model_dump(), workers=2, progress=Pace(bars, "phantom").tell
-    )
+    for name, data in plan.data.items():
+        if data.phantom is None:
+            raise ValueError(f"the demo compares on a phantom; data.{name}.phantom is not set")
+        prepare_phantom(
+            plan.data_path(name, output),
+            **data.phantom.model_dump(),
+            workers=2,
+            progress=Pace(bars, "phantom").tell,
+        )
 
     def watch(runs: Mapping[str, "Progress"]) -> None:
         for name, now in runs.items():
             bars.show(name, now.share, now.seconds_left, now.phase)
 
-    compare(config, output, watch=watch)
+    compare(plan, output, watch=watch)
 
 
 def _print_summary(summary: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""`gradtruce report`: a run or a comparison as one page."""
+"""`gradtruce report`: a run, a comparison or a study as one page."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,17 +8,23 @@ import typer
 
 def report(
     folder: Annotated[
-        Path, typer.Argument(help="A run folder, or a comparison such as runs/demo.")
+        Path, typer.Argument(help="A run folder, the folder of a study, or a comparison.")
     ],
     output: Annotated[
         Path | None, typer.Option(help="The page; FOLDER/report.html by default.")
     ] = None,
-    gallery: Annotated[int, typer.Option(min=0, help="How many test studies to show.")] = 12,
+    gallery: Annotated[
+        int | None,
+        typer.Option(min=0, help="How many test studies to show; 12, or 4 of a study, by default."),
+    ] = None,
 ) -> None:
-    """Draw curves, tables and a gallery of studies as one self-contained HTML file."""
+    """Draw curves, tables and a gallery as one self-contained HTML file."""
     from gradtruce.cli.bar import quieten_transformers
-    from gradtruce.viewer.report import build
+    from gradtruce.viewer import report as of_run
+    from gradtruce.viewer import study as of_study
 
     quieten_transformers()
-    page = build(folder, output, gallery=gallery)
+    build = of_study.build if of_study.is_study(folder) else of_run.build
+    options = {} if gallery is None else {"gallery": gallery}
+    page = build(folder, output, **options)
     print(f"done: open {page}")

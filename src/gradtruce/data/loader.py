@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerFast
 
 from gradtruce.data.augmentation import Augmentation
 from gradtruce.data.batch import Batch
-from gradtruce.data.loading.order import Order
+from gradtruce.data.loading.order import Deal, Order
 from gradtruce.data.loading.reader import (
     GreyBatch,
     Request,
@@ -63,6 +63,7 @@ class Loader:
             way.
         rank: Which of the training processes this is, from 0.
         world_size: How many training processes share the studies.
+        deals: Whether they share every batch ("studies"), or take whole ones in turn ("batches").
         device: Where batches are made: bytes go there, and are normalised there. `None` makes them
             on the processor, in pinned memory where there is CUDA.
 
@@ -113,6 +114,7 @@ class Loader:
         start_method: str | None = None,
         rank: int = 0,
         world_size: int = 1,
+        deals: Deal = "studies",
         device: torch.device | str | None = None,
     ) -> None:
         self.studies = len(split) if limit is None else min(limit, len(split))
@@ -139,6 +141,7 @@ class Loader:
                 lengths=self._tokens.lengths[: self.studies] if bucket_by_length else None,
                 rank=rank,
                 world_size=world_size,
+                deals=deals,
             )
         except ValueError as error:
             raise ValueError(f"split {split.name!r}: {error}") from None

@@ -26,10 +26,11 @@ from gradtruce.evaluation.predictions import Prediction, read_predictions
 from gradtruce.evaluation.significance import Score
 from gradtruce.evaluation.training_texts import read_training_texts
 from gradtruce.gradients.balancer import Balancer
-from gradtruce.study.config import StudyConfig
 from gradtruce.study.machine import machine
+from gradtruce.study.plan import StudyPlan
 from gradtruce.study.processes import Job, WatchCallback, run_jobs
 from gradtruce.study.timing import seconds_per_step
+from gradtruce.training.config import DataConfig, RunConfig
 from gradtruce.training.runlog import plain, read_log
 
 Json = dict[str, Any]  # a JSON object
@@ -45,14 +46,14 @@ CAVEATS: Final = (
 )
 
 
-def compare(config: StudyConfig, folder: Path, *, watch: WatchCallback | None = None) -> Path:
+def compare(plan: StudyPlan, folder: Path, *, watch: WatchCallback | None = None) -> Path:
     """Train both arms side by side, score them and the baselines, and write `summary.json`.
 
     The arms are two processes with one thread each. They differ in the balancer and in nothing
     else.
 
     Args:
-        config: What is compared.
+        plan: Two arms on one method, one data set and one seed.
         folder: Where the arms' run folders and the summary go; none of them may exist.
         watch: Told the progress of the arms.
 
@@ -60,47 +61,77 @@ def compare(config: StudyConfig, folder: Path, *, watch: WatchCallback | None = 
         The path of the summary.
 
     Raises:
+        ValueError: If the plan has more or less than two arms, or several runs of one.
         FileExistsError: If a run folder or the summary exists.
         ChildProcessError: If a training fails; the message is the training's own.
     """
+    configs = arm_configs(plan, folder)
     path = folder / "summary.json"
-    for found in (path, *(folder / name for name in config.arms)):
+    for found in (path, *(folder / name for name in configs)):
         if found.exists():
             raise FileExistsError(f"{found} exists; remove it or give another folder")
     folder.mkdir(parents=True, exist_ok=True)
-    jobs = [Job(name, config.arm(name), folder / name) for name in config.arms]
+    jobs = [Job(name, config, folder / name) for name, config in configs.items()]
     seconds = run_jobs(jobs, workers=len(jobs), watch=watch)
-    summary = plain(summarise(config, folder, seconds))
+    summary = plain(summarise(plan, folder, seconds))
     write_whole(path, json.dumps(summary, indent=1, allow_nan=False) + "\n")
     return path
 
 
-def summarise(config: StudyConfig, folder: Path, seconds: Mapping[str, float]) -> Json:
+def arm_configs(plan: StudyPlan, folder: Path) -> dict[str, RunConfig]:
+    """Return the configuration of each of the two arms by name.
+
+    Args:
+        plan: Two arms on one method, one data set and one seed.
+        folder: Of the comparison.
+
+    Raises:
+        ValueError: If the plan has more or less than two arms, or several runs of one.
+
+    >>> from gradtruce.study.plan import load_plan
+    >>> list(arm_configs(load_plan("demo"), Path("runs/demo")))
+    ['linear', 'came_grad']
+    """
+    counts = {
+        "method": len(plan.methods),
+        "data set": len(plan.data),
+        "seed": len(plan.seeds),
+    }
+    for what, count in counts.items():
+        if count != 1:
+            raise ValueError(f"a comparison has one {what}, got {count}; run: gradtruce study run")
+    if len(plan.arms) != 2:
+        raise ValueError(f"a comparison has two arms, got {len(plan.arms)}")
+    return {run.arm: run.config for run in plan.runs(folder)}
+
+
+def summarise(plan: StudyPlan, folder: Path, seconds: Mapping[str, float]) -> Json:
     """Return the summary of a comparison whose arms are trained.
 
     Args:
-        config: What is compared.
+        plan: Two arms on one method, one data set and one seed.
         folder: Holds the arms' run folders.
         seconds: How long each arm took, by name.
     """
     labeler = CachedLabeler(RulesLabeler())
-    data = config.run.data
+    configs = arm_configs(plan, folder)
+    data = next(iter(configs.values())).data
     dataset = PreparedDataset.open(data.path)
     training = read_training_texts(Path(data.path), data.cleaning)
     families = final_families(labeler, training)
-    tested = {name: read_predictions(folder / name / "predictions.jsonl") for name in config.arms}
-    metrics = {name: Metrics.read(folder / name / "metrics.json") for name in config.arms}
-    first, second = config.arms
-    timing = _timing(config)
+    tested = {name: read_predictions(folder / name / "predictions.jsonl") for name in configs}
+    metrics = {name: Metrics.read(folder / name / "metrics.json") for name in configs}
+    first, second = configs
+    timing = _timing(configs, plan.timing_steps)
     return {
         "schema": 1,
         "kind": "comparison",
         "is_synthetic": dataset.manifest.is_synthetic,
-        "data": _describe_data(config, dataset),
+        "data": _describe_data(data, dataset),
         "arms": {
-            name: _describe_arm(config, folder, name, metrics[name], timing)
+            name: _describe_arm(plan, folder, name, metrics[name], timing)
             | {"seconds": seconds[name]}
-            for name in config.arms
+            for name in configs
         },
         "baselines": _baselines(baseline_predictions(tested[first], training, labeler), families),
         "differences": _scores(_differences(tested[second], tested[first], metrics, families)),
@@ -110,37 +141,34 @@ def summarise(config: StudyConfig, folder: Path, seconds: Mapping[str, float]) -
     }
 
 
-def _timing(config: StudyConfig) -> Json:
+def _timing(arms: Mapping[str, RunConfig], steps: int) -> Json:
     """Time every arm, and those that could do without diagnostics also without."""
-    configs = {name: config.arm(name) for name in config.arms}
-    for name in config.arms:
-        arm = configs[name]
+    configs = dict(arms)
+    for name, arm in arms.items():
         if arm.balance.diagnostics and Balancer.known[arm.balance.name].needs == "losses":
             lean = arm.balance.model_copy(update={"diagnostics": False})
             configs[name + _LEAN] = arm.model_copy(update={"balance": lean})
-    measured = seconds_per_step(configs, config.timing_steps)
+    measured = seconds_per_step(configs, steps)
     return {
         "seconds_per_step": measured,
-        "steps": config.timing_steps,
+        "steps": steps,
         "how": "after the trainings, in turns on the same batches, in one process; medians",
     }
 
 
-def _describe_data(config: StudyConfig, dataset: PreparedDataset) -> Json:
+def _describe_data(config: DataConfig, dataset: PreparedDataset) -> Json:
     manifest = dataset.manifest
     return {
         "name": manifest.name,
         "source": manifest.source,
         "splits": dict(manifest.splits),
         **manifest.parameters,
-        "image_size": config.run.data.image_size,
-        "views": config.run.data.views,
+        "image_size": config.image_size,
+        "views": config.views,
     }
 
 
-def _describe_arm(
-    config: StudyConfig, folder: Path, name: str, metrics: Metrics, timing: Json
-) -> Json:
+def _describe_arm(plan: StudyPlan, folder: Path, name: str, metrics: Metrics, timing: Json) -> Json:
     log = folder / name / "log.jsonl"
     steps = list(read_log(log, "step"))
     best = [line["step"] for line in read_log(log, "validation") if line["best"]]
@@ -148,7 +176,7 @@ def _describe_arm(
     measured = timing["seconds_per_step"]
     lean = measured.get(name + _LEAN)
     return {
-        "label": config.arms[name].label,
+        "label": plan.arms[name].label,
         "run": name,
         "scores": _scores(metrics.flat()),
         "seconds_per_step": typical,

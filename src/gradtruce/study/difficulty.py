@@ -26,10 +26,10 @@ from gradtruce.evaluation.metrics import Metrics
 from gradtruce.evaluation.predictions import read_predictions
 from gradtruce.evaluation.significance import minimal_detectable_difference
 from gradtruce.evaluation.training_texts import read_training_texts
-from gradtruce.study.config import load_study
 from gradtruce.study.difficulty_table import AUC, HEADLINE, difficulty_table
 from gradtruce.study.machine import machine
 from gradtruce.study.masks import score_of_masks
+from gradtruce.study.plan import load_plan
 from gradtruce.study.processes import Job, WatchCallback, run_jobs
 from gradtruce.training.config import BalanceConfig, RunConfig
 from gradtruce.training.runlog import plain
@@ -178,8 +178,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--workers", type=int, default=2, help="trainings at a time")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="settings")
     given = parser.parse_args(arguments)
-    data = f"run.data.path={str(given.data.absolute())!r}"
-    config = load_study("demo", [data, *given.settings]).run
+    data = f"data.phantom.run.data.path={str(given.data.absolute())!r}"
+    config = load_plan("demo", [data, *given.settings]).runs()[0].config
     measure_difficulty(config, given.output, seeds=range(given.seeds), workers=given.workers)
     sys.stdout.write((given.output / "difficulty.md").read_text(encoding="utf-8"))
 

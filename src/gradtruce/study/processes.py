@@ -1,6 +1,7 @@
 """Several trainings side by side, each a process of its own with one thread."""
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -8,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, final
+from typing import IO, Final, final
 
 import tomli_w
 
@@ -16,6 +17,9 @@ from gradtruce.training.config import RunConfig
 from gradtruce.training.progress import Progress, read_progress
 
 WatchCallback = Callable[[Mapping[str, Progress]], None]
+
+PATIENCE: Final = 10.0
+"""Seconds that a training has to end itself when it is asked to."""
 
 
 @final
@@ -26,7 +30,7 @@ class Job:
     Attributes:
         name: What messages call it.
         config: Its configuration.
-        folder: Its run folder, which must not exist.
+        folder: Its run folder; a training that was stopped there goes on.
 
     >>> Job("linear", RunConfig(data={"path": "x"}), Path("runs/demo/linear")).name
     'linear'
@@ -57,71 +61,114 @@ def run_jobs(
             stopped.
     """
     waiting = list(jobs)
-    running: dict[str, _Child] = {}
+    running: dict[str, TrainingProcess] = {}
     seconds: dict[str, float] = {}
     try:
         while waiting or running:
             while waiting and len(running) < workers:
                 job = waiting.pop(0)
-                running[job.name] = _Child(job)
+                running[job.name] = TrainingProcess(job)
             time.sleep(poll)
             if watch is not None:
                 watch({job.name: read_progress(job.folder) for job in jobs})
             done = [name for name, child in running.items() if child.is_done()]
             seconds |= {name: running.pop(name).seconds for name in done}
     finally:
-        for child in running.values():
-            child.stop()
+        stop_all(list(running.values()))
     return seconds
 
 
 @final
-class _Child:
-    """A training in a process of its own."""
+class TrainingProcess:
+    """A training in a process of its own, which ends when this process does.
 
-    def __init__(self, job: Job) -> None:
-        self._job = job
+    Args:
+        job: What is trained.
+        held: Descriptors of locks that the process holds too.
+    """
+
+    def __init__(self, job: Job, *, held: Sequence[int] = ()) -> None:
+        self.job = job
         self._start = time.perf_counter()
         table = job.config.model_dump(mode="json", exclude_none=True)
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 # closed with the child
         config = tempfile.TemporaryFile()  # noqa: SIM115 # closed below
         config.write(tomli_w.dumps(table).encode())
         config.seek(0)
+        theirs, self._life = os.pipe()
+        command = [sys.executable, "-m", "gradtruce.study.training_process"]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "gradtruce.training", str(job.folder)],
+            [*command, str(job.folder), str(theirs)],
             stdin=config,
             stdout=subprocess.DEVNULL,
             stderr=self._errors,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
+            pass_fds=(theirs, *held),
+            start_new_session=True,  # ctrl-C reaches this process, which ends the child itself
         )
+        os.close(theirs)
         config.close()
 
     def is_done(self) -> bool:
         """Return whether the training has ended well.
 
         Raises:
-            ChildProcessError: If it has failed.
+            ChildProcessError: If it has failed; its own words are then in `errors`.
         """
         status = self._process.poll()
         if status is None:
             return False
-        self._errors.seek(0)
-        lines = self._errors.read().decode(errors="replace").strip().splitlines()
-        self._errors.close()
+        self._close()
         if status == 0:
             return True
+        lines = self.errors.strip().splitlines()
         reason = lines[-1] if lines else "it said nothing"
         raise ChildProcessError(
-            f"training {self._job.name!r} ({self._job.folder}) ended with status {status}: {reason}"
+            f"training {self.job.name!r} ({self.job.folder}) ended {_how(status)}: {reason}"
         )
+
+    @property
+    def errors(self) -> str:
+        """Return what the training wrote to its standard error."""
+        return self._said.decode(errors="replace")
 
     @property
     def seconds(self) -> float:
         """Return how long ago the process was started."""
         return time.perf_counter() - self._start
 
-    def stop(self) -> None:
-        """End the process, if it still runs."""
+    def ask_to_end(self) -> None:
+        """Ask the process to end, if it still runs."""
         self._process.terminate()
-        self._process.wait()
+
+    def end(self) -> None:
+        """Wait until the process has ended, and kill it if it takes too long."""
+        try:
+            self._process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._close()
+
+    def _close(self) -> None:
+        if self._errors.closed:
+            return
+        self._errors.seek(0)
+        self._said = self._errors.read()
         self._errors.close()
+        os.close(self._life)
+
+
+def stop_all(processes: Sequence[TrainingProcess]) -> None:
+    """End trainings that still run, all at once."""
+    for process in processes:
+        process.ask_to_end()
+    for process in processes:
+        process.end()
+
+
+def _how(status: int) -> str:
+    if status >= 0:
+        return f"with status {status}"
+    names = {each.value: each.name for each in signal.Signals}
+    return f"by signal {names.get(-status, -status)}"

@@ -4,7 +4,9 @@ import inspect
 from dataclasses import dataclass
 from typing import Any, final
 
+import numpy as np
 import torch
+from torch import nn
 from transformers import PreTrainedTokenizerFast
 
 import gradtruce.balance  # noqa: F401 # registers the balancers
@@ -20,6 +22,8 @@ from gradtruce.training.data_parts import DataParts
 from gradtruce.training.device import on_device, training_device
 from gradtruce.training.precision import gradient_scaler, require_precision
 from gradtruce.training.priors import require_prior_text
+from gradtruce.training.spread import Spread, spread
+from gradtruce.training.world import ALONE, World
 
 
 @final
@@ -28,7 +32,7 @@ class TrainingParts:
     """What a run updates, and how long.
 
     Attributes:
-        method: In training mode.
+        spread: The method, in training mode, as the processes of the run share it.
         gradients: Fills its gradients.
         optimizer: Takes the steps.
         steps_per_epoch: Optimizer steps of an epoch.
@@ -36,16 +40,29 @@ class TrainingParts:
         scaler: Of float16, which the gradients have as well; else `None`.
     """
 
-    method: Method
+    spread: Spread
     gradients: TaskGradients
     optimizer: torch.optim.Optimizer
     steps_per_epoch: int
     total_steps: int
     scaler: torch.amp.GradScaler | None = None
 
+    @property
+    def method(self) -> Method:
+        """Return the method whose parameters the optimizer holds."""
+        return self.spread.method
 
-def build_training(config: RunConfig, data: DataParts) -> TrainingParts:
+
+def build_training(config: RunConfig, data: DataParts, world: World = ALONE) -> TrainingParts:
     """Return method, engine and optimizer, on the GPU where there is one.
+
+    Random numbers of training (dropout) go on from those of the parameters; those of a process
+    other than the first are others, since it sees other studies.
+
+    Args:
+        config: Everything the run depends on.
+        data: What it reads.
+        world: The processes that share the method.
 
     Raises:
         ValueError: If the configuration names what is not there, the method needs clusters or
@@ -62,14 +79,21 @@ def build_training(config: RunConfig, data: DataParts) -> TrainingParts:
     require_prior_text(config, method)
     steps_per_epoch = _steps_per_epoch(config.training, batches=len(data.train))
     scaler = gradient_scaler(precision, device)
+    shared = spread(method, world, config.training.parallel)
+    if not world.is_first:
+        torch.manual_seed(_seed_of(config.training.seed, world.rank))
     return TrainingParts(
-        method,
-        build_engine(config, method, scaler=scaler),
-        build_optimizer(config.training, method),
+        shared,
+        build_engine(config, shared.method, model=shared.balanced, scaler=scaler),
+        build_optimizer(config.training, shared.method),
         steps_per_epoch,
         config.training.steps or config.training.epochs * steps_per_epoch,
         scaler,
     )
+
+
+def _seed_of(seed: int, rank: int) -> int:
+    return int(np.random.SeedSequence([seed, rank]).generate_state(1, np.uint64)[0])
 
 
 def _require_clusters(config: RunConfig, method: Method) -> None:
@@ -173,6 +197,7 @@ def build_engine(
     method: Method,
     *,
     diagnostics: bool | None = None,
+    model: nn.Module | None = None,
     scaler: torch.amp.GradScaler | None = None,
 ) -> TaskGradients:
     """Return the engine that fills the gradients of a method.
@@ -181,6 +206,7 @@ def build_engine(
         config: Balancer, weights, scope, seed.
         method: Whose tasks are balanced.
         diagnostics: In place of the configuration's, for timing.
+        model: What wraps the method, where several processes have copies of it.
         scaler: Of float16.
 
     Raises:
@@ -195,7 +221,7 @@ def build_engine(
     weights = {task.name: task.weight for task in method.tasks} | config.balance.weights
     keep = config.balance.diagnostics if diagnostics is None else diagnostics
     return TaskGradients(
-        method,
+        method if model is None else model,
         build_balancer(config.balance),
         weights=weights,
         scope=config.balance.scope,
@@ -221,6 +247,8 @@ def build_optimizer(config: TrainingConfig, method: Method) -> torch.optim.Optim
         others = [each for each in parameters if each.ndim <= 1]
         groups.append(group | {"params": matrices})
         groups.append(group | {"params": others, "weight_decay": 0.0})
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(groups, momentum=config.momentum, weight_decay=config.weight_decay)
     options: dict[str, Any] = {  # keyword arguments of the optimizer
         "weight_decay": config.weight_decay,
         "betas": config.betas,

@@ -13,6 +13,7 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 Precision = Literal["fp32", "bf16", "fp16"]
+Parallel = Literal["data", "sharded"]
 Options = dict[str, Any]  # of a method or a balancer, checked where it is made
 Weights = dict[str, Annotated[float, Field(gt=0)]]
 
@@ -263,17 +264,22 @@ class TrainingConfig(_Table):
     Attributes:
         epochs: Passes over the training split.
         steps: Optimizer steps; where given, the run ends after them, whatever `epochs` says.
-        batch_size: Studies in a micro-batch.
+        batch_size: Studies in a micro-batch of one process. A step takes batch_size × accumulation
+            × processes, from one order that does not depend on the number of processes.
         accumulation: Micro-batches in an optimizer step.
+        parallel: How several processes (torchrun) share the method: "data", a copy each; or
+            "sharded", a piece of each parameter (FSDP2). Without meaning for one process.
         precision: What layers compute in: "fp32", or where autocast holds it safe "bf16" or "fp16",
             in training, validation and test. Parameters, losses and optimizer stay in float32.
             "fp16" scales the losses, skips steps that overflow, and needs a GPU.
-        optimizer: "adamw", or "adam_amsgrad" (Adam with L2 penalty, as R2Gen has it).
+        optimizer: "adamw", "adam_amsgrad" (Adam with L2 penalty, as R2Gen has it), or "sgd", whose
+            steps, unlike theirs, are as long as the gradient says.
+        momentum: Of "sgd".
         learning_rate: Peak rates of backbone and rest.
-        weight_decay: Decoupled for "adamw", an L2 penalty for "adam_amsgrad".
+        weight_decay: Decoupled for "adamw", an L2 penalty for the others.
         decayed: "all" parameters, or "matrices": no biases and no scales of normalisation.
-        betas: Decay of the means of gradients and of their squares, of both optimizers.
-        epsilon: Added to the root of the mean square, of both optimizers.
+        betas: Decay of the means of gradients and of their squares, of "adamw" and "adam_amsgrad".
+        epsilon: Added to the root of the mean square, of the same.
         schedule: How the rates change.
         clip: How the final gradient is clipped.
         seed: Of parameters, data order, augmentation and dropout.
@@ -281,6 +287,8 @@ class TrainingConfig(_Table):
         select: Flat name of the validation score that chooses the best checkpoint, or a sum of
             some, such as "nlg.bleu_4 + 0.5 * nlg.bleu_1".
         decoding: How the test reports are generated.
+        checkpoint_every: Optimizer steps between two checkpoints, beside those at validations; none
+            beside them where not given.
         null_every: Optimizer steps between two measurements of the null: cosines between gradients
             on disjoint halves of one batch; 0 for never.
 
@@ -292,8 +300,10 @@ class TrainingConfig(_Table):
     steps: Positive | None = None
     batch_size: Positive = 16
     accumulation: Positive = 1
+    parallel: Parallel = "data"
     precision: Precision = "fp32"
-    optimizer: Literal["adamw", "adam_amsgrad"] = "adamw"
+    optimizer: Literal["adamw", "adam_amsgrad", "sgd"] = "adamw"
+    momentum: Share = 0.0
     learning_rate: LearningRateConfig = LearningRateConfig()
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     decayed: Literal["all", "matrices"] = "all"
@@ -305,7 +315,17 @@ class TrainingConfig(_Table):
     validation: ValidationConfig = ValidationConfig()
     select: str = "clinical.micro_13.uncertain_negative.f1"
     decoding: DecodingConfig = DecodingConfig()
+    checkpoint_every: Positive | None = None
     null_every: NotNegative = 25
+
+    @model_validator(mode="after")
+    def _check_momentum(self) -> "TrainingConfig":
+        if self.momentum and self.optimizer != "sgd":
+            raise ValueError(
+                f"momentum is of the optimizer 'sgd', got {self.momentum} for {self.optimizer!r}; "
+                "betas are what that has instead"
+            )
+        return self
 
 
 class RunConfig(_Table):

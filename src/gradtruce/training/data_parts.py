@@ -17,6 +17,7 @@ from gradtruce.data.transforms import ImageProcessor
 from gradtruce.data.wordpiece import read_wordpiece, train_wordpiece
 from gradtruce.training.config import DataConfig, RunConfig
 from gradtruce.training.retrieval.run_bank import RunBank
+from gradtruce.training.world import ALONE, World, require_same
 
 _SOURCES: Final = {
     name: name.removesuffix("_phantom")
@@ -47,14 +48,19 @@ class DataParts:
     test: Loader
 
 
-def load_data(config: RunConfig) -> DataParts:
+def load_data(config: RunConfig, world: World = ALONE) -> DataParts:
     """Open the data set and build tokenizer, image processor and loaders.
+
+    Args:
+        config: Data set, and how it is read.
+        world: The processes that share it: of every training batch each takes its studies, and of
+            validation and test whole batches in turn.
 
     Raises:
         FileNotFoundError: If there is no prepared set, or no file that the configuration names.
         ValueError: If it is damaged, was prepared with too small images, has fewer studies than a
-            batch, the vocabulary is none, or the file of clusters or of retrieval was not made from
-            it.
+            batch, the vocabulary is none, the file of clusters or of retrieval was not made from
+            it, or processes have different sets.
     """
     data, training = config.data, config.training
     dataset = PreparedDataset.open(data.path)
@@ -78,6 +84,8 @@ def load_data(config: RunConfig) -> DataParts:
             neighbours=None if bank is None else bank.neighbours(dataset.split(split)),
             with_priors=data.priors,
             seed=training.seed,
+            rank=world.rank,
+            world_size=world.size,
             **options,
         )
 
@@ -89,8 +97,15 @@ def load_data(config: RunConfig) -> DataParts:
         bucket_by_length=data.bucket_by_length,
         workers=data.workers,
     )
-    val = loader("val", limit=training.validation.studies)
-    return DataParts(dataset, tokenizer, processor, train, val, loader("test"))
+    val = loader("val", limit=training.validation.studies, deals="batches")
+    test = loader("test", deals="batches")
+    require_same(
+        world,
+        f"the data set {data.path}",
+        [*(each.split.ids for each in (train, val, test)), sorted(tokenizer.get_vocab().items())],
+        "copy one prepared set to all machines",
+    )
+    return DataParts(dataset, tokenizer, processor, train, val, test)
 
 
 def build_report_tokenizer(data: DataConfig, reports: Iterable[str]) -> PreTrainedTokenizerFast:

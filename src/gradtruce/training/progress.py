@@ -24,6 +24,7 @@ class Progress:
         done: Optimizer steps, or studies while generating.
         total: Of these, how many there will be; 0 where not yet known.
         seconds_left: Until the end of this phase; `None` where not yet known.
+        note: What to tell whoever watches, such as the step that a run was resumed from; "" mostly.
 
     >>> Progress("training", done=25, total=100).share
     0.25
@@ -33,6 +34,7 @@ class Progress:
     done: int = 0
     total: int = 0
     seconds_left: float | None = None
+    note: str = ""
 
     @property
     def share(self) -> float:

@@ -2,11 +2,10 @@
 
 import json
 import math
+import os
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, final
-
-from gradtruce.evaluation.files import write_whole
 
 SCHEMA: Final = 1
 
@@ -43,13 +42,33 @@ class RunLog:
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("a", encoding="utf-8")
+        self._path = path
+        self._file = path.open("ab", buffering=0)
 
     def write(self, kind: str, **fields: Any) -> None:
-        """Add a line."""
+        """Add a line.
+
+        Raises:
+            OSError: If it can't be written whole; the log is then as it was before.
+        """
         line = json.dumps(plain({"schema": SCHEMA, "kind": kind, **fields}), allow_nan=False)
-        self._file.write(line + "\n")
-        self._file.flush()
+        rest, end = memoryview(f"{line}\n".encode()), self._size()
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            self._file.truncate(end)
+            raise OSError(
+                f"{self._path} could not be written ({error.strerror}); free some space and resume"
+            ) from error
+
+    def sync(self) -> int:
+        """Flush it to the disk; return its size in bytes, which `cut_log` goes back to."""
+        os.fsync(self._file.fileno())
+        return self._size()
+
+    def _size(self) -> int:
+        return os.fstat(self._file.fileno()).st_size
 
     def __enter__(self) -> "RunLog":
         return self
@@ -93,7 +112,21 @@ def last_line(path: Path, kinds: Collection[str]) -> dict[str, Any] | None:
     return None
 
 
-def cut_log(path: Path, step: int) -> None:
-    """Drop what was logged after a step, when a run goes on from that step."""
-    kept = [entry for entry in read_log(path) if entry["step"] <= step]
-    write_whole(path, "".join(json.dumps(entry) + "\n" for entry in kept))
+def cut_log(path: Path, size: int) -> None:
+    """Drop what was logged since the log had a size, when a run goes on from there.
+
+    Args:
+        path: The log; where the run was stopped before there was one, it begins empty.
+        size: In bytes, as `RunLog.sync` returned it.
+
+    Raises:
+        ValueError: If the log is shorter: lines are lost.
+    """
+    path.touch()
+    found = path.stat().st_size
+    if found < size:
+        raise ValueError(
+            f"{path} must have the {size} bytes that it had at the checkpoint, found {found}: put "
+            f"the whole log back, or remove {path.parent} and train again"
+        )
+    os.truncate(path, size)

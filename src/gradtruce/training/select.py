@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Final, final
+from typing import Any, Final, final
 
 LOSSES: Final = "loss."
 """Scores whose flat name begins so are better when lower; all others when higher."""
@@ -59,17 +59,16 @@ class Selection:
     Args:
         name: Flat name of the score, such as "clinical.micro_13.uncertain_negative.f1", or a sum,
             as `selected_terms` reads it.
-        best: The best value so far, where a run goes on.
 
     >>> selection = Selection("nlg.bleu_4")
     >>> [selection.improves({"nlg.bleu_4": value}) for value in (0.2, 0.1, 0.3)]
     [True, False, True]
     """
 
-    def __init__(self, name: str, best: float | None = None) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
-        self.best = best
-        self._seen = best is not None
+        self.best: float | None = None
+        self._seen = False
 
     def improves(self, scores: Mapping[str, float | None]) -> bool:
         """Return whether this validation is the best so far, and keep it if so."""
@@ -81,6 +80,14 @@ class Selection:
             return False
         self.best = value
         return True
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best value so far, and whether there was a validation at all."""
+        return {"best": self.best, "seen": self._seen}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned."""
+        self.best, self._seen = state["best"], state["seen"]
 
     def _is_better(self, value: float, best: float) -> bool:
         return value < best if self.name.startswith(LOSSES) else value > best

@@ -14,8 +14,12 @@ from gradtruce.gradients.scaling import take
 from gradtruce.methods.base import TaskSpec, model_inputs, waiting_tasks
 from gradtruce.training.assembly import TrainingParts
 from gradtruce.training.config import ClipConfig, TrainingConfig
+from gradtruce.training.counts import normalizers_of
+from gradtruce.training.pieces import put_together
 from gradtruce.training.precision import autocast, require_scale
 from gradtruce.training.schedule import learning_rate
+from gradtruce.training.spread import has_step_hook
+from gradtruce.training.world import ALONE, World
 
 Record = dict[str, Any]  # a line of the log: numbers by name, and tables of them
 
@@ -27,6 +31,7 @@ class Stepper:
     Args:
         parts: Method, engine and optimizer.
         config: Schedule and clipping.
+        world: The processes that take them together.
 
     Raises:
         ValueError: If the balancer or a task can't be trained with such batches.
@@ -36,8 +41,8 @@ class Stepper:
         skipped: Steps so far that overflowed in float16 and changed nothing.
     """
 
-    def __init__(self, parts: TrainingParts, config: TrainingConfig) -> None:
-        self._parts, self._config = parts, config
+    def __init__(self, parts: TrainingParts, config: TrainingConfig, world: World = ALONE) -> None:
+        self._parts, self._config, self._world = parts, config, world
         self.seen: set[str] = set()
         self.skipped = 0
         self._parameters = [
@@ -58,7 +63,7 @@ class Stepper:
         """Update the parameters by the micro-batches of one step.
 
         Args:
-            batches: The micro-batches.
+            batches: The micro-batches of this process.
             step: Steps completed before this one.
 
         Raises:
@@ -69,12 +74,12 @@ class Stepper:
         epoch = step // self._parts.steps_per_epoch
         self._waiting = waiting_tasks(self._parts.method.tasks, epoch)
         method, rates = self._parts.method, self._set_rates(step)
-        normalizers = _sum_counts([method.loss_counts(batch) for batch in batches])
+        normalizers = normalizers_of(batches, method, self._world)
         self._norm, self._clipped, self._is_taken = math.nan, False, False
         record = self._updated(batches, normalizers)
         scale = self._scale_after()
         if self._is_taken:
-            method.on_step_end(batches)
+            self._end_step(batches)
         return {
             **record.to_dict(),
             "gradient_norm": self._norm,
@@ -83,6 +88,17 @@ class Stepper:
             "learning_rates": rates,
             "seconds": time.perf_counter() - start,
         }
+
+    def _end_step(self, batches: Sequence[Batch]) -> None:
+        """Let the method see the studies of the step, those of all processes in order of rank."""
+        method, everywhere = self._parts.method, list(batches)
+        if self._world.size > 1 and has_step_hook(method):
+            everywhere = [
+                batch.to(method.device)
+                for there in self._world.gathered([batch.to("cpu") for batch in batches])
+                for batch in there
+            ]
+        method.on_step_end(everywhere)
 
     def _updated(self, batches: Sequence[Batch], normalizers: Mapping[str, Tensor]) -> StepRecord:
         """Update the parameters, clipping first."""
@@ -113,10 +129,9 @@ class Stepper:
             raise FloatingPointError(f"the gradient is not finite in step {self._step}")
 
     def _losses(self, batch: Batch, normalizers: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        method = self._parts.method
-        with autocast(self._config.precision, method.device):
-            output = method(**model_inputs(batch), normalizers=normalizers)
-        losses = {task: loss for task, loss in output.losses.items() if task not in self._waiting}
+        with autocast(self._config.precision, self._parts.method.device):
+            found = self._parts.spread.losses(**model_inputs(batch), normalizers=normalizers)
+        losses = {task: loss for task, loss in found.items() if task not in self._waiting}
         self.seen |= losses.keys()
         return losses
 
@@ -132,23 +147,30 @@ class Stepper:
         return {group["name"]: group["lr"] for group in self._parts.optimizer.param_groups}
 
 
-def coupling_note(config: TrainingConfig, tasks: Sequence[TaskSpec]) -> str:
+def coupling_note(config: TrainingConfig, tasks: Sequence[TaskSpec], processes: int = 1) -> str:
     """Return what micro-batches do to tasks that compare the studies of a batch, or nothing.
+
+    Args:
+        config: Size and number of the micro-batches.
+        tasks: All of them.
+        processes: Number of processes, each with micro-batches of its own.
 
     >>> tasks = [TaskSpec("contrast", 0.2, "auxiliary", is_batch_coupled=True)]
     >>> coupling_note(TrainingConfig(accumulation=2, batch_size=8), tasks)
     "task 'contrast' compares the 8 studies of a micro-batch, not the 16 of a step"
+    >>> coupling_note(TrainingConfig(batch_size=8), tasks, processes=4)
+    "task 'contrast' compares the 8 studies of a micro-batch, not the 32 of a step"
     >>> coupling_note(TrainingConfig(), tasks)
     ''
     """
-    coupled = _coupled(tasks)
-    if config.accumulation == 1 or not coupled:
+    coupled, pieces = _coupled(tasks), config.accumulation * processes
+    if pieces == 1 or not coupled:
         return ""
     size = config.batch_size
     verb = "task {} compares" if len(coupled) == 1 else "tasks {} compare"
     return (
         f"{verb.format(', '.join(coupled))} the {size} studies of a micro-batch, "
-        f"not the {size * config.accumulation} of a step"
+        f"not the {size * pieces} of a step"
     )
 
 
@@ -175,19 +197,11 @@ def clip_gradients(parameters: Sequence[Tensor], clip: ClipConfig) -> tuple[floa
     """
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     if clip.kind == "norm":
-        norm = float(torch.nn.utils.clip_grad_norm_(parameters, clip.limit))
+        norm = float(put_together(torch.nn.utils.clip_grad_norm_(parameters, clip.limit)))
         return norm, norm > clip.limit
-    norm = float(torch.nn.utils.get_total_norm(gradients))
+    norm = float(put_together(torch.nn.utils.get_total_norm(gradients)))
     if clip.kind == "none":
         return norm, False
-    largest = max((float(gradient.abs().max()) for gradient in gradients), default=0.0)
+    largest = float(put_together(torch.nn.utils.get_total_norm(gradients, math.inf)))
     torch.nn.utils.clip_grad_value_(parameters, clip.limit)
     return norm, largest > clip.limit
-
-
-def _sum_counts(counts: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    total: dict[str, Tensor] = {}
-    for count in counts:
-        for task, terms in count.items():
-            total[task] = total[task] + terms if task in total else terms
-    return total

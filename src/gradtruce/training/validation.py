@@ -1,7 +1,7 @@
 """Scores of a run on its validation studies."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -18,34 +18,57 @@ from gradtruce.training.config import RunConfig
 from gradtruce.training.data_parts import DataParts
 from gradtruce.training.prediction import known_labels, mean_losses, predict
 from gradtruce.training.select import LOSSES, selected_terms, selected_value
+from gradtruce.training.world import ALONE, World
 
 _FINE = ("per_class", "uncertain_positive", "both_empty", "auc.")
 
 
-def validate(method: Method, data: DataParts, config: RunConfig, labeler: Labeler) -> Validation:
+def validate(
+    method: Method,
+    data: DataParts,
+    config: RunConfig,
+    labeler: Labeler,
+    world: World = ALONE,
+) -> Validation:
     """Return the scores of generated validation reports and the losses, and the findings.
 
     Reports are generated, not teacher-forced. Scores of single observations are left out of the
     log, unless `training.select` asks for one. A sum that it asks for is there by its own name.
+
+    Args:
+        method: Whole.
+        data: The validation studies.
+        config: Decoding, precision and selection.
+        labeler: Reads the reports.
+        world: The processes that share the work; all get the same, scored by the first.
     """
     training = config.training
     decoding = decoding_of(config, beams=training.validation.beams)
     source = data.dataset.manifest.label_source
     precision = training.precision
-    predictions = predict(method, data.val, decoding, label_source=source, precision=precision)
+    predictions = predict(
+        method, data.val, decoding, label_source=source, precision=precision, world=world
+    )
+    losses = mean_losses(method, data.val, precision, world)
+    scores = world.by_first(lambda: _scores(predictions, losses, training.select, labeler))
+    return Validation(scores, *_findings_and_labels(predictions))
+
+
+def _scores(
+    predictions: Sequence[Prediction], losses: Mapping[str, float], select: str, labeler: Labeler
+) -> dict[str, float | None]:
+    """Return what the log keeps of the scores, and what the best checkpoint is chosen by."""
     metrics = evaluate(predictions, standard_families(labeler), resamples=0)
-    losses = {
-        LOSSES + task: loss for task, loss in mean_losses(method, data.val, precision).items()
-    }
-    every = {name: score.value for name, score in metrics.flat().items()} | losses
-    selected = selected_terms(training.select)
+    every = {name: score.value for name, score in metrics.flat().items()}
+    every |= {LOSSES + task: loss for task, loss in losses.items()}
+    selected = selected_terms(select)
     scores = {
         name: value
         for name, value in every.items()
         if name in selected or not any(part in name for part in _FINE)
     }
-    scores[training.select] = selected_value(training.select, scores)
-    return Validation(scores, *_findings_and_labels(predictions))
+    scores[select] = selected_value(select, scores)
+    return scores
 
 
 def _findings_and_labels(predictions: Sequence[Prediction]) -> tuple[Tensor | None, Tensor]:

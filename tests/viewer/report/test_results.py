@@ -5,15 +5,13 @@ from pathlib import Path
 import pytest
 
 from gradtruce.evaluation.significance import Score
+from gradtruce.viewer.frame.score_text import difference_text, interval_text, score_text
 from gradtruce.viewer.report.records import read_comparison, read_run
 from gradtruce.viewer.report.results import (
     HEADLINE,
     class_rows,
     conclusion,
-    difference_text,
-    interval_text,
     score_table,
-    score_text,
 )
 
 
@@ -79,6 +77,6 @@ def test_numbers_are_written_as_tables_have_them():
         ".500",
         "–",
     ]
-    assert [difference_text(v) for v in (0.0001, -0.0001, None)] == [".000", "−.000", "–"]
+    assert [difference_text(v) for v in (0.0001, -0.0001, None)] == [".000", ".000", "–"]
     assert interval_text(Score(0.5)) == ""
     assert interval_text(Score(0.1, -0.1, 0.3), signed=True) == "[−.100, +.300]"

@@ -11,6 +11,13 @@ from gradtruce.evaluation.labelers.cached import CachedLabeler
 from gradtruce.evaluation.labelers.rules import RulesLabeler
 from gradtruce.evaluation.metrics import Metrics
 from gradtruce.evaluation.significance import Score
+from gradtruce.viewer.report.dynamics import (
+    conflict_by_epoch,
+    cosine_histograms,
+    dynamics_rows,
+    verdict,
+)
+from gradtruce.viewer.report.error_card import shown_card
 from gradtruce.viewer.report.facts import plain_facts, run_facts
 from gradtruce.viewer.report.figures import (
     coefficient_panels,
@@ -79,8 +86,8 @@ def _read(folder: Path) -> tuple[Comparison | None, tuple[RunRecord, ...]]:
     if (folder / "config.toml").is_file():
         return None, (read_run(folder),)
     raise FileNotFoundError(
-        f"{folder} holds neither summary.json (`gradtruce demo` makes it) nor config.toml of a run "
-        "(`gradtruce train` makes it)"
+        f"{folder} holds neither config.toml of a run (`gradtruce train` makes it), nor plan.toml "
+        "of a study (`gradtruce study run`), nor summary.json (`gradtruce demo`)"
     )
 
 
@@ -121,6 +128,15 @@ def _page(
         caveats=comparison.caveats if comparison else (),
         losses=loss_panels(runs) if runs[0].log.steps else (),
         conflict=conflict_panels(runs),
+        by_epoch=conflict_by_epoch(runs),
+        histograms=cosine_histograms(runs),
+        dynamics=dynamics_rows(runs),
+        verdicts=[(run.label, text) for run in runs if (text := verdict(run.log))],
+        cards=[
+            card
+            for arm, run in enumerate(runs)
+            if (card := shown_card(run.label, f"arm-{arm}", run.scores))
+        ],
         nulls=null_rows(runs),
         magnitudes=magnitude_panels(runs),
         coefficients=coefficient_panels(runs),

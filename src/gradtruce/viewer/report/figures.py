@@ -7,7 +7,7 @@ from typing import final
 import numpy as np
 from jaxtyping import Float
 
-from gradtruce.viewer.report.chart import Panel, Series, binned
+from gradtruce.viewer.frame.chart import Panel, Series, binned
 from gradtruce.viewer.report.records import RunLog, RunRecord
 
 Values = Float[np.ndarray, " lines"]
@@ -84,10 +84,26 @@ def magnitude_panels(runs: Sequence[RunRecord]) -> list[Panel]:
     )
     panels.append(
         Panel(
-            title="Update norm over joint norm",
-            caption="1 where the optimizer gives the weighted sum, as linear scalarization does.",
+            title="Magnitude retained",
+            caption="Norm of the update over that of the joint gradient; 1 for linear "
+            "scalarization.",
             series=_ratio(runs),
             reference=1.0,
+        )
+    )
+    panels.append(
+        Panel(
+            title="Angle to the joint gradient",
+            caption="Between the update and the weighted sum of the task gradients, in degrees.",
+            series=_angles(runs),
+        )
+    )
+    panels.append(
+        Panel(
+            title="Validity",
+            caption="Smallest cosine of the update to a task gradient; below 0 some loss rises.",
+            series=_series(runs, "validity"),
+            reference=0.0,
         )
     )
     clip = runs[0].config.training.clip
@@ -181,9 +197,19 @@ def _ratio(runs: Sequence[RunRecord]) -> tuple[Series, ...]:
     return tuple(series)
 
 
+def _angles(runs: Sequence[RunRecord]) -> tuple[Series, ...]:
+    series = []
+    for arm, run in enumerate(runs):
+        steps, cosines = run.log.column("joint_cosine")
+        angles = np.degrees(np.arccos(np.clip(cosines, -1.0, 1.0)))
+        series.append(_smooth(run.label, arm, steps, angles, ""))
+    return tuple(series)
+
+
 def _smooth(label: str, arm: int, steps: Values, values: Values, note: str) -> Series:
     x, mean, low, high = binned(steps, values)
-    return Series(label, arm, x, mean, low, high, note=note)
+    until = float(steps[-1]) if len(steps) else 0.0
+    return Series(label, arm, x, mean, low, high, note=note, until=until)
 
 
 def _validation_panel(runs: Sequence[RunRecord]) -> Panel:

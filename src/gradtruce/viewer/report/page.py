@@ -2,30 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
 from typing import Final, final
-
-import jinja2
-from markupsafe import Markup
 
 from gradtruce.data.observations import NEGATIVE, POSITIVE, UNCERTAIN
 from gradtruce.evaluation.significance import Score
+from gradtruce.viewer.frame import environment
+from gradtruce.viewer.frame.chart import Panel
+from gradtruce.viewer.frame.histogram import Histogram
 from gradtruce.viewer.report.agreement import Piece, Verdict
-from gradtruce.viewer.report.chart import Panel, line_chart
+from gradtruce.viewer.report.dynamics import DynamicsRow
+from gradtruce.viewer.report.error_card import ShownCard, card_bar
 from gradtruce.viewer.report.facts import FactRow
 from gradtruce.viewer.report.figures import NullRow
 from gradtruce.viewer.report.gallery import GalleryItem
-from gradtruce.viewer.report.intervals import interval_bar, range_bar, swatch
-from gradtruce.viewer.report.results import (
-    HEADLINE,
-    ONE_PAIR,
-    ClassRow,
-    ScoreTable,
-    difference_text,
-    interval_text,
-    score_text,
-)
+from gradtruce.viewer.report.results import HEADLINE, ONE_PAIR, ClassRow, ScoreTable
 
 SIGNS: Final[Mapping[Verdict, str]] = {
     "found": "✓",
@@ -42,6 +32,8 @@ TRUTHS: Final = {
     UNCERTAIN: "uncertain",
     None: "not stated",
 }
+
+PACKAGES: Final = ("gradtruce.viewer.report",)
 
 Facts = Sequence[tuple[str, str]]
 
@@ -86,6 +78,11 @@ class Page:
     caveats: Sequence[str]
     losses: Sequence[Panel]
     conflict: Sequence[Panel]
+    by_epoch: Sequence[Panel]
+    histograms: Sequence[Histogram]
+    dynamics: Sequence[DynamicsRow]
+    verdicts: Sequence[tuple[str, str]]
+    cards: Sequence[ShownCard]
     nulls: Sequence[NullRow]
     magnitudes: Sequence[Panel]
     coefficients: Sequence[Panel]
@@ -95,8 +92,24 @@ class Page:
     configs: Sequence[ConfigText]
     notes: Sequence[str]
     version: str
+    gallery_note: str = ""
+    cards_note: str = "Brackets: 95 % interval over test studies."
     headline_key: str = HEADLINE
     one_pair: str = ONE_PAIR
+
+    @property
+    def has_baselines(self) -> bool:
+        """Whether the headline drawing shows what needs no training."""
+        return any(row.css == "baseline" for row in self.forest)
+
+    @property
+    def sections(self) -> list[tuple[str, str]]:
+        """Anchors and names of the sections that the page has."""
+        shown = [("result", "Result", True), ("errors", "Errors", bool(self.cards)),
+                 ("training", "Training", True),
+                 ("gradients", "Gradients", bool(self.dynamics or self.magnitudes)),
+                 ("gallery", "Studies", bool(self.items)), ("facts", "Facts", True)]  # fmt: skip
+        return [(anchor, title) for anchor, title, is_there in shown if is_there]
 
     @property
     def columns(self) -> int:
@@ -112,7 +125,7 @@ def render(template: str, **values: object) -> str:
     >>> "<title>gradtruce" in render("own_images.html.j2", page=OwnPage("gradtruce", ()))
     True
     """
-    return _environment().get_template(template).render(**values)
+    return environment.render(PACKAGES, template, **PARTS, **values)
 
 
 def describe(piece: Piece) -> str:
@@ -135,28 +148,10 @@ def describe(piece: Piece) -> str:
     return "; ".join(parts)
 
 
-@cache
-def _environment() -> jinja2.Environment:
-    folder = resources.files("gradtruce.viewer.report") / "templates"
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(lambda name: (folder / name).read_text(encoding="utf-8")),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals.update(
-        css=Markup((folder / "style.css").read_text(encoding="utf-8")),  # our own file
-        script=Markup((folder / "page.js").read_text(encoding="utf-8")),  # our own file
-        line_chart=line_chart,
-        swatch=swatch,
-        interval_bar=interval_bar,
-        range_bar=range_bar,
-        score_text=score_text,
-        difference_text=difference_text,
-        interval_text=interval_text,
-        describe=describe,
-        signs=SIGNS,
-        truths=TRUTHS,
-    )
-    return environment
+PARTS: Final[Mapping[str, object]] = {
+    "describe": describe,
+    "signs": SIGNS,
+    "truths": TRUTHS,
+    "card_bar": card_bar,
+}
+"""What the templates of this package need besides the page; other pages borrow it with them."""

@@ -1,0 +1,1 @@
+"""Gradient dynamics of one finished run, or of two side by side."""

@@ -1,0 +1,1 @@
+"""What all pages share: the HTML frame, its style, drawings, and how numbers are written."""

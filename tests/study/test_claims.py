@@ -1,0 +1,130 @@
+"""The paper's claims held against results, by rules that were fixed before."""
+
+import numpy as np
+import pytest
+
+from gradtruce.study.claim_tests import claim_records
+from gradtruce.study.claims import CLAIMS
+from gradtruce.study.measures import MEASURES
+from gradtruce.study.outline import stages
+from gradtruce.study.record import ArmRecord, RunRecord, StudyRecord
+from gradtruce.study.resampling import CellScores, Resampled
+from gradtruce.study.statistics import compare_pair
+
+METRIC = MEASURES[0].record.name
+
+
+def arm(called, **balance):
+    return ArmRecord(name=called, label=called, balance=balance, stages=stages(balance))
+
+
+LINEAR = arm("linear", name="linear")
+CAME = arm("came_grad", name="came_grad")
+
+
+def judged(levels, arms, runs=(), noise=0.005):
+    """Return the claims by name, for arms of given mean scores."""
+    table = {}
+    for number, (name, level) in enumerate(levels.items()):
+        values = np.random.default_rng(number).normal(level, noise, size=5)
+        for seed, value in enumerate(values):
+            drawn = np.random.default_rng(seed).normal(value, 0.001, size=40)
+            table[name, seed] = Resampled(float(value), drawn)
+    names = [METRIC, "nlg.bleu_4", "classification.macro_f1"]
+    scores = CellScores(dict.fromkeys(names, table), {}, 40)
+    study = StudyRecord(
+        title="T", question="Q?", reference="linear", headline=METRIC, seeds=range(5),
+        arms=tuple(arms), cells=(), metrics=tuple(each.record for each in MEASURES),
+        runs=tuple(runs), scores=(), comparisons=(), ranks=(), verdicts=(), families=(),
+        protocols=(), claims=(), settings={}, machine={},
+    )  # fmt: skip
+
+    def contrast(one, other, measure):
+        return [compare_pair("cell", one, other, measure, scores)]
+
+    return {each.name: each for each in claim_records(study, MEASURES, contrast)}
+
+
+def test_a_gain_is_supported_and_its_evidence_has_numbers():
+    claims = judged({"linear": 0.5, "came_grad": 0.6}, [LINEAR, CAME])
+    assert claims["gain"].status == "supported"
+    assert "+0.1" in claims["gain"].evidence
+    assert "detectable in a cell" in claims["gain"].evidence
+
+
+@pytest.mark.parametrize("level", [0.5, 0.4])
+def test_no_gain_and_a_loss_are_not_supported(level):
+    claims = judged({"linear": 0.5, "came_grad": level}, [LINEAR, CAME])
+    assert claims["gain"].status == "not supported"
+
+
+def test_stable_words_are_a_matter_of_the_margin():
+    near = judged({"linear": 0.5, "came_grad": 0.5}, [LINEAR, CAME], noise=0.001)
+    assert near["words"].status == "supported"
+    below = judged({"linear": 0.5, "came_grad": 0.48}, [LINEAR, CAME], noise=0.001)
+    assert below["words"].status == "not supported"
+
+
+def test_a_stage_is_judged_by_the_arm_that_lacks_it():
+    without = arm("no_s3", name="came_grad", options={"fusion": 0.0})
+    levels = {"linear": 0.5, "came_grad": 0.6, "no_s3": 0.5}
+    claims = judged(levels, [LINEAR, CAME, without])
+    assert claims["s3"].status == "supported"
+    assert claims["s1"].status == "not measured"
+    assert "plan `ablation`" in claims["s1"].evidence
+
+
+def test_other_weights_must_all_be_beaten():
+    other = arm("linear_1", name="linear", weights={"findings": 1.0})
+    levels = {"linear": 0.5, "came_grad": 0.6, "linear_1": 0.6}
+    claims = judged(levels, [LINEAR, CAME, other])
+    assert claims["gain"].status == "supported"
+    assert claims["weights"].status == "not supported"
+
+
+def test_both_readings_and_both_scopes_are_compared():
+    folded = arm("folded", name="came_grad", options={"fold_weights": True})
+    everywhere = arm("all", name="came_grad", scope="all")
+    levels = {"linear": 0.5, "came_grad": 0.6, "folded": 0.5, "all": 0.7}
+    claims = judged(levels, [LINEAR, CAME, folded, everywhere])
+    assert claims["reading"].status == "supported"
+    assert claims["scope"].status == "supported"
+
+
+def test_the_gain_of_kappa_needs_an_arm_with_gain_one():
+    flat = arm("gain_1", name="came_grad", options={"gain": 1.0})
+    levels = {"linear": 0.5, "came_grad": 0.6, "gain_1": 0.6}
+    claims = judged(levels, [LINEAR, CAME, flat])
+    assert claims["kappa"].status == "not supported"
+
+
+def run(seed, across, within):
+    return RunRecord(
+        cell="cell", arm="linear", seed=seed, folder="", is_finished=True,
+        conflict_share=0.5, cross_task_share=across, within_task_share=within,
+    )  # fmt: skip
+
+
+def test_conflict_is_what_exceeds_the_null():
+    arms, levels = [LINEAR], {"linear": 0.5}
+    above = judged(levels, arms, [run(seed, 0.6 + 0.01 * seed, 0.2) for seed in range(5)])
+    assert above["conflict"].status == "supported"
+    same = judged(levels, arms, [run(seed, 0.5, 0.5 + 0.01 * (seed - 2)) for seed in range(5)])
+    assert same["conflict"].status == "not supported"
+    assert "null_every" in judged(levels, arms)["conflict"].evidence
+
+
+def test_what_needs_credentialed_data_is_not_testable_here():
+    claims = judged({"linear": 0.5}, [LINEAR])
+    assert {name for name, each in claims.items() if each.status == "not testable here"} == {
+        "mimic",
+        "zero_shot",
+    }
+
+
+def test_every_claim_has_its_place_rule_and_plan():
+    for claim in CLAIMS:
+        assert claim.where
+        assert claim.rule
+        assert bool(claim.plan) != bool(claim.obstacle)
+    assert len({claim.name for claim in CLAIMS}) == len(CLAIMS)

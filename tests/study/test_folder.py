@@ -1,0 +1,96 @@
+import shutil
+
+import pytest
+
+from gradtruce.study.data_sets import make_data
+from gradtruce.study.folder import open_study, read_plan
+from gradtruce.study.locks import Lock, locked
+from gradtruce.study.plan import load_plan
+
+SETTINGS = ["run.training.steps=3", "seeds=[0, 1]", "data.phantom.phantom.studies=60"]
+
+
+def plan(*more):
+    return load_plan("demo", [*SETTINGS, *more])
+
+
+def test_a_study_is_begun_and_opened_again(tmp_path):
+    first = open_study(tmp_path / "study", plan())
+    again = open_study(tmp_path / "study")
+    assert again.plan == first.plan == plan()
+    assert again.runs == first.runs
+    assert again.identity == first.identity
+    assert first.identity.startswith("study-")
+
+
+def test_two_studies_of_one_name_are_two_in_a_shared_database(tmp_path):
+    one = open_study(tmp_path / "a" / "study", plan())
+    two = open_study(tmp_path / "b" / "study", plan())
+    assert one.identity != two.identity
+
+
+def test_seeds_and_arms_may_be_added(tmp_path):
+    before = open_study(tmp_path, plan())
+    more = 'arms.more={label = "More", balance = {name = "mgda"}}'
+    after = open_study(tmp_path, plan("seeds=[0, 1, 2]", more))
+    assert len(after.runs) == 9
+    old = {run.name: run.config for run in before.runs}
+    assert {run.name: run.config for run in after.runs if run.name in old} == old
+    assert read_plan(tmp_path) == after.plan
+    assert after.identity == before.identity
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("run.training.steps=4", r"run\.training\.steps \(3 there, 4 given\)"),
+        ("run.training.epochs=4", r"run\.training\.epochs \(None there, 4 given\)"),
+        ("seeds=[0]", r"has seeds \[1\], which the plan given lacks"),
+        ("arms.linear.balance.name=mgda", r"arms\.linear\.balance\.name \('linear' there"),
+        ("data.phantom.phantom.studies=70", r"data\.phantom\.phantom\.studies"),
+        ("run.extends=camanet-demo", r"base\.method\.preset"),
+    ],
+)
+def test_what_the_runs_share_may_not_change(tmp_path, change, message):
+    open_study(tmp_path, plan())
+    with pytest.raises(ValueError, match=message) as caught:
+        open_study(tmp_path, plan(change))
+    assert "another folder" in str(caught.value)
+    assert read_plan(tmp_path) == plan()
+
+
+def test_an_arm_that_is_taken_away_is_named(tmp_path):
+    more = 'arms.more={label = "More"}'
+    open_study(tmp_path, plan(more))
+    with pytest.raises(ValueError, match="has arms more, which the plan given lacks"):
+        open_study(tmp_path, plan())
+
+
+def test_a_folder_without_a_plan_is_no_study(tmp_path):
+    with pytest.raises(FileNotFoundError, match="gradtruce study run PLAN"):
+        open_study(tmp_path)
+
+
+def test_a_phantom_is_made_once(tmp_path):
+    study = open_study(tmp_path, plan("data.phantom.phantom.size=32"))
+    make_data(study)
+    manifest = tmp_path / "data" / "phantom" / "manifest.json"
+    written = manifest.stat().st_mtime_ns
+    make_data(study)
+    assert manifest.stat().st_mtime_ns == written
+    shutil.rmtree(manifest.parent)
+    make_data(study)
+    assert manifest.is_file()
+
+
+def test_a_lock_is_one_holders_until_it_is_released(tmp_path):
+    path = tmp_path / "deep" / "lock"
+    lock = Lock.take(path)
+    assert lock is not None
+    assert Lock.take(path) is None
+    lock.release()
+    with locked(path):
+        assert Lock.take(path) is None
+    free = Lock.take(path)
+    assert free is not None
+    free.release()
