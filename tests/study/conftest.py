@@ -4,7 +4,7 @@ import pytest
 
 from gradtruce.data.phantom.generate import generate
 from gradtruce.data.prepared import PreparedWriter
-from gradtruce.study.plan import StudyPlan, load_plan
+from gradtruce.study.plans.plan import StudyPlan, load_plan
 
 SMALLER_METHOD = {
     "backbone_widths": [4, 8],

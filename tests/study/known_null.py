@@ -15,7 +15,7 @@ import numpy as np
 from scipy import stats
 
 from gradtruce.evaluation.significance import draws
-from gradtruce.study.effects import effect
+from gradtruce.study.results.effects import effect
 
 STUDIES = 300
 

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from gradtruce.study.adviser import advise, class_options, default_options, judge
-from gradtruce.study.pilot import Estimate, PairMeasures, estimate, measure, pilot_config
+from gradtruce.study.advice.adviser import advise, class_options, default_options, judge
+from gradtruce.study.advice.pilot import Estimate, PairMeasures, estimate, measure, pilot_config
 from gradtruce.training.config import RunConfig
 
 

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from gradtruce.study.claim_tests import claim_records
-from gradtruce.study.claims import CLAIMS
-from gradtruce.study.measures import MEASURES
-from gradtruce.study.outline import stages
-from gradtruce.study.record import ArmRecord, RunRecord, StudyRecord
-from gradtruce.study.resampling import CellScores, Resampled
-from gradtruce.study.statistics import compare_pair
+from gradtruce.study.claims.judgement import claim_records
+from gradtruce.study.claims.records import CLAIMS
+from gradtruce.study.results.measures import MEASURES
+from gradtruce.study.results.outline import stages
+from gradtruce.study.results.record import ArmRecord, RunRecord, StudyRecord
+from gradtruce.study.results.resampling import CellScores, Resampled
+from gradtruce.study.results.statistics import compare_pair
 
 METRIC = MEASURES[0].record.name
 

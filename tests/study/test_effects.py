@@ -7,7 +7,13 @@ import pytest
 from scipy import stats
 
 from gradtruce.evaluation.significance import draws
-from gradtruce.study.effects import detectable, effect, sign_flip_p, standard_error, two_level_draws
+from gradtruce.study.results.effects import (
+    detectable,
+    effect,
+    sign_flip_p,
+    standard_error,
+    two_level_draws,
+)
 from tests.study.known_null import STUDIES, WORLDS, linear, pooled_f1, rejections
 
 

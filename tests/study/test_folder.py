@@ -3,10 +3,10 @@ import shutil
 import pytest
 
 from gradtruce.data.cluster_file import ClusterFile
-from gradtruce.study.data_sets import make_data, needed_files
-from gradtruce.study.folder import open_study, read_plan
-from gradtruce.study.locks import Lock, locked
-from gradtruce.study.plan import StudyPlan, load_plan
+from gradtruce.study.plans.plan import StudyPlan, load_plan
+from gradtruce.study.running.data_sets import make_data, needed_files
+from gradtruce.study.running.folder import open_study, read_plan
+from gradtruce.study.running.locks import Lock, locked
 
 SETTINGS = ["run.training.steps=3", "seeds=[0, 1]", "data.phantom.phantom.studies=60"]
 

@@ -2,8 +2,8 @@ import pytest
 
 from gradtruce.gradients.balancer import Balancer
 from gradtruce.presets import preset_names
-from gradtruce.study.plan import StudyPlan, load_plan
-from gradtruce.study.task_weights import task_weights
+from gradtruce.study.plans.plan import StudyPlan, load_plan
+from gradtruce.study.plans.task_weights import task_weights
 from gradtruce.training.assembly import build_balancer
 from gradtruce.training.config import MethodConfig
 from gradtruce.training.config_file import load_config, write_config

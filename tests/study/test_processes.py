@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from gradtruce.study.processes import Job, run_jobs
+from gradtruce.study.running.processes import Job, run_jobs
 from gradtruce.training.config import RunConfig
 
 

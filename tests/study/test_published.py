@@ -6,7 +6,7 @@ from collections import defaultdict
 import pytest
 
 from gradtruce.presets import preset_names
-from gradtruce.study.published import (
+from gradtruce.study.published.paper import (
     PublishedTable,
     model_of,
     published_beside,

@@ -4,8 +4,8 @@ from collections import Counter
 
 import pytest
 
-from gradtruce.study.queue import Queue
-from gradtruce.study.storage import sqlite_url
+from gradtruce.study.running.queue import Queue
+from gradtruce.study.running.storage import sqlite_url
 
 NAMES = [f"r2gen/phantom/linear/seed-{seed}" for seed in range(25)]
 

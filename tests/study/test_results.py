@@ -8,10 +8,10 @@ import pytest
 from gradtruce.evaluation.evaluate import evaluate
 from gradtruce.evaluation.families.standard import standard_families
 from gradtruce.evaluation.significance import draws
-from gradtruce.study.measures import CE_AVERAGE, MEASURES, measures
-from gradtruce.study.outline import outline, read_outline, stages
-from gradtruce.study.resampling import families, resample_cell
-from gradtruce.study.results import read_facts, read_results
+from gradtruce.study.results.finished import read_facts, read_results
+from gradtruce.study.results.measures import CE_AVERAGE, MEASURES, measures
+from gradtruce.study.results.outline import outline, read_outline, stages
+from gradtruce.study.results.resampling import families, resample_cell
 from tests.study.made_study import LABELER, make_study, plan, reports, write_run
 
 

@@ -8,14 +8,14 @@ import time
 
 import pytest
 
-from gradtruce.study.data_sets import make_data
-from gradtruce.study.folder import open_study
-from gradtruce.study.locks import Lock
-from gradtruce.study.plan import load_plan
-from gradtruce.study.queue import Queue
-from gradtruce.study.runner import Worker
-from gradtruce.study.storage import sqlite_url
-from gradtruce.study.training_process import has_checkpoint
+from gradtruce.study.plans.plan import load_plan
+from gradtruce.study.running.data_sets import make_data
+from gradtruce.study.running.folder import open_study
+from gradtruce.study.running.locks import Lock
+from gradtruce.study.running.queue import Queue
+from gradtruce.study.running.storage import sqlite_url
+from gradtruce.study.running.training_process import has_checkpoint
+from gradtruce.study.running.worker import Worker
 from gradtruce.training.loop import train
 from gradtruce.training.runlog import read_log
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from gradtruce.study.pareto import front
-from gradtruce.study.search import SearchWorker, trial_folder
-from gradtruce.study.search_plan import load_search
-from gradtruce.study.storage import sqlite_url
-from gradtruce.study.trial_training import Validated
-from gradtruce.study.trials import Trials
+from gradtruce.study.running.storage import sqlite_url
+from gradtruce.study.searching.pareto import front
+from gradtruce.study.searching.plan import load_search
+from gradtruce.study.searching.trial_training import Validated
+from gradtruce.study.searching.trials import Trials
+from gradtruce.study.searching.worker import SearchWorker, trial_folder
 
 F1, BLEU = "clinical.micro_13.uncertain_negative.f1", "nlg.bleu_4"
 STEPS = (100, 200, 300, 400)
@@ -170,7 +170,7 @@ import sys, time
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from test_search import open_trials, plan, pretend
-from gradtruce.study.search import SearchWorker
+from gradtruce.study.searching.worker import SearchWorker
 
 def slow(job, held):
     (job.folder.parent / f"{{job.name}}.begun").touch()

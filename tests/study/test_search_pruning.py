@@ -3,8 +3,8 @@ import statistics
 
 import pytest
 
-from gradtruce.study.pareto import dominates, front, hypervolume, hypervolumes
-from gradtruce.study.pruning import PruningConfig, is_hopeless, quantile
+from gradtruce.study.searching.pareto import dominates, front, hypervolume, hypervolumes
+from gradtruce.study.searching.pruning import PruningConfig, is_hopeless, quantile
 
 OVER = [{100: (0.10, 0.40), 200: (0.20, 0.50)}, {100: (0.30, 0.20)}, {100: (0.20, 0.30)}]
 RULE = PruningConfig(warm_up=3)

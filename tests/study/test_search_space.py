@@ -1,8 +1,8 @@
 import pytest
 
-from gradtruce.study.published_settings import published_points
-from gradtruce.study.search_plan import load_search, search_of, table_of
-from gradtruce.study.space import Choices, Range, nested
+from gradtruce.study.published.settings import published_points
+from gradtruce.study.searching.plan import load_search, search_of, table_of
+from gradtruce.study.searching.space import Choices, Range, nested
 
 
 @pytest.mark.parametrize(

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from gradtruce.study.measures import measures
-from gradtruce.study.outline import outline
-from gradtruce.study.pooling import pool
-from gradtruce.study.ranks import ranks
-from gradtruce.study.record import ComparisonRecord
-from gradtruce.study.resampling import CellScores, Resampled
-from gradtruce.study.statistics import arm_scores, compare_arms
-from gradtruce.study.verdict import verdict_line, verdicts
+from gradtruce.study.results.measures import measures
+from gradtruce.study.results.outline import outline
+from gradtruce.study.results.pooling import pool
+from gradtruce.study.results.ranks import ranks
+from gradtruce.study.results.record import ComparisonRecord
+from gradtruce.study.results.resampling import CellScores, Resampled
+from gradtruce.study.results.statistics import arm_scores, compare_arms
+from gradtruce.study.results.verdict import verdict_line, verdicts
 from tests.study.made_study import plan
 
 METRIC = measures()[0].record.name

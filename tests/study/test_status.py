@@ -2,10 +2,10 @@ import json
 
 import pytest
 
-from gradtruce.study.entry import Entry
-from gradtruce.study.folder import open_study
-from gradtruce.study.plan import load_plan
-from gradtruce.study.status import study_status, waiting_runs
+from gradtruce.study.plans.plan import load_plan
+from gradtruce.study.running.entry import Entry
+from gradtruce.study.running.folder import open_study
+from gradtruce.study.running.status import study_status, waiting_runs
 
 
 @pytest.fixture

@@ -8,12 +8,12 @@ import re
 import pytest
 import tomli_w
 
-from gradtruce.study.record import StudyRecord
-from gradtruce.study.summary import SummaryOptions
-from gradtruce.study.table import Entry, RowGroup, StudyTable, TableRow
-from gradtruce.study.table_text import as_csv, as_latex, as_markdown, entry_text
-from gradtruce.study.tables import tables
-from gradtruce.study.written import write_tables
+from gradtruce.study.results.record import StudyRecord
+from gradtruce.study.results.summary import SummaryOptions
+from gradtruce.study.results.written import write_tables
+from gradtruce.study.tables.layout import tables
+from gradtruce.study.tables.model import Entry, RowGroup, StudyTable, TableRow
+from gradtruce.study.tables.text import as_csv, as_latex, as_markdown, entry_text
 from tests.study.made_study import LABELER, make_study, plan, reports, write_run
 
 QUICK = SummaryOptions(resamples=60)

@@ -11,7 +11,7 @@ from gradtruce.evaluation.headline import SELECTION
 
 if TYPE_CHECKING:
     from gradtruce.cli.bar import Bars
-    from gradtruce.study.plan import StudyPlan
+    from gradtruce.study.plans.plan import StudyPlan
     from gradtruce.training.progress import Progress
 
 
@@ -32,7 +32,7 @@ def demo(
     import shutil
 
     from gradtruce.cli.bar import Bars, quieten_transformers
-    from gradtruce.study.plan import load_plan
+    from gradtruce.study.plans.plan import load_plan
     from gradtruce.viewer.report import build
 
     if output.exists():

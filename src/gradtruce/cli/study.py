@@ -10,11 +10,11 @@ import typer
 
 if TYPE_CHECKING:
     from gradtruce.cli.bar import Bars
-    from gradtruce.study.entry import Entry
-    from gradtruce.study.folder import StudyFolder
-    from gradtruce.study.queue import Queue
-    from gradtruce.study.runner import Failure
-    from gradtruce.study.status import StudyStatus
+    from gradtruce.study.running.entry import Entry
+    from gradtruce.study.running.folder import StudyFolder
+    from gradtruce.study.running.queue import Queue
+    from gradtruce.study.running.status import StudyStatus
+    from gradtruce.study.running.worker import Failure
 
 study = typer.Typer(
     no_args_is_help=True,
@@ -65,11 +65,11 @@ def run(
     Finished runs are never trained again, and stopped ones go on from their last checkpoint.
     """
     from gradtruce.cli.bar import Bars, Paces, quieten_transformers
-    from gradtruce.study.data_sets import make_data
-    from gradtruce.study.folder import open_study
-    from gradtruce.study.locks import locked
-    from gradtruce.study.plan import load_plan
-    from gradtruce.study.runner import Worker
+    from gradtruce.study.plans.plan import load_plan
+    from gradtruce.study.running.data_sets import make_data
+    from gradtruce.study.running.folder import open_study
+    from gradtruce.study.running.locks import locked
+    from gradtruce.study.running.worker import Worker
 
     quieten_transformers()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as ctrl-C: give the runs back
@@ -102,8 +102,8 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say which runs are finished, running, failed and waiting."""
-    from gradtruce.study.folder import open_study
-    from gradtruce.study.status import study_status
+    from gradtruce.study.running.folder import open_study
+    from gradtruce.study.running.status import study_status
 
     opened = open_study(folder)
     entries: dict[str, Entry] = {}
@@ -134,8 +134,8 @@ def list_plans() -> None:
 
 
 def _queue(opened: "StudyFolder", storage: str | None) -> "Queue":
-    from gradtruce.study.queue import Queue
-    from gradtruce.study.storage import sqlite_url
+    from gradtruce.study.running.queue import Queue
+    from gradtruce.study.running.storage import sqlite_url
 
     return Queue(storage or sqlite_url(opened.path / "study.db"), opened.identity)
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from gradtruce.study.adviser import Advice
-    from gradtruce.study.pilot import PairMeasures
+    from gradtruce.study.advice.adviser import Advice
+    from gradtruce.study.advice.pilot import PairMeasures
     from gradtruce.training.config import RunConfig
 
 UNKNOWN = (
@@ -45,9 +45,9 @@ def advise(
     import tempfile
 
     from gradtruce.cli.bar import Bars, quieten_transformers
-    from gradtruce.study.adviser import advise as propose
-    from gradtruce.study.pilot import measure, pilot_config, run_pilot
-    from gradtruce.study.task_weights import task_weights
+    from gradtruce.study.advice.adviser import advise as propose
+    from gradtruce.study.advice.pilot import measure, pilot_config, run_pilot
+    from gradtruce.study.plans.task_weights import task_weights
     from gradtruce.training.config import RunConfig
     from gradtruce.training.config_file import load_config
     from gradtruce.training.progress import Progress

@@ -9,9 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gradtruce.cli.bar import Bars
-    from gradtruce.study.folder import StudyFolder
-    from gradtruce.study.search_plan import SearchPlan
-    from gradtruce.study.trial import Trial
+    from gradtruce.study.running.folder import StudyFolder
+    from gradtruce.study.searching.plan import SearchPlan
+    from gradtruce.study.searching.trial import Trial
 
 
 def search(
@@ -50,10 +50,15 @@ def search(
     searched on. Writes search.json, search.md and figures.
     """
     from gradtruce.cli.bar import Bars, Paces, quieten_transformers
-    from gradtruce.study.data_sets import make_data
-    from gradtruce.study.published_settings import published_points
-    from gradtruce.study.search import SearchWorker
-    from gradtruce.study.search_folder import open_search, open_trials, require_closed, write_search
+    from gradtruce.study.published.settings import published_points
+    from gradtruce.study.running.data_sets import make_data
+    from gradtruce.study.searching.folder import (
+        open_search,
+        open_trials,
+        require_closed,
+        write_search,
+    )
+    from gradtruce.study.searching.worker import SearchWorker
 
     quieten_transformers()
     chosen, study = open_search(output, _plan(output, plan, trials, settings or []))
@@ -84,8 +89,8 @@ def search(
 def _plan(
     output: Path, source: str | None, trials: int | None, settings: "Sequence[str]"
 ) -> "SearchPlan | None":
-    from gradtruce.study.search_folder import read_search
-    from gradtruce.study.search_plan import load_search, with_trials
+    from gradtruce.study.searching.folder import read_search
+    from gradtruce.study.searching.plan import load_search, with_trials
 
     if source is None and settings:
         raise ValueError("--set changes a plan, and none is given; name the plan")
@@ -97,10 +102,10 @@ def _plan(
 
 def _train_runs(study: "StudyFolder", storage: str | None, workers: int, bars: "Bars") -> None:
     """Train the runs of a study; a search without its references is no answer."""
-    from gradtruce.study.locks import locked
-    from gradtruce.study.queue import Queue
-    from gradtruce.study.runner import Worker
-    from gradtruce.study.storage import sqlite_url
+    from gradtruce.study.running.locks import locked
+    from gradtruce.study.running.queue import Queue
+    from gradtruce.study.running.storage import sqlite_url
+    from gradtruce.study.running.worker import Worker
 
     with locked(study.lock("queue")):
         queue = Queue(storage or sqlite_url(study.path / "study.db"), study.identity)
@@ -129,7 +134,7 @@ def _confirm(
     bars: "Bars",
 ) -> None:
     from gradtruce.evaluation.files import write_whole
-    from gradtruce.study.confirmation import (
+    from gradtruce.study.searching.confirmation import (
         confirmation_file,
         confirmed_scores,
         markdown,
@@ -155,8 +160,8 @@ def _is_over(trial: "Trial") -> bool:
 
 
 def _print_search(study: "StudyFolder", summary: dict[str, Any]) -> None:
-    from gradtruce.study.search_result import front_trials
-    from gradtruce.study.search_text import number
+    from gradtruce.study.searching.result import front_trials
+    from gradtruce.study.searching.text import number
 
     print("the front, scores of the validation split:")
     points = [(trial["name"], trial["scores"]) for trial in front_trials(summary)]
@@ -170,8 +175,8 @@ def _print_search(study: "StudyFolder", summary: dict[str, Any]) -> None:
 
 
 def _print_test(study: "StudyFolder", summary: dict[str, Any]) -> None:
-    from gradtruce.study.search_folder import open_test
-    from gradtruce.study.search_text import number
+    from gradtruce.study.searching.folder import open_test
+    from gradtruce.study.searching.text import number
 
     print("test scores, read once; this search takes no further trial:")
     for name, scores in open_test(study, summary)["scores"].items():

@@ -32,9 +32,9 @@ def tables(
     """
     from gradtruce.cli.bar import Bars
     from gradtruce.evaluation.labelers.choice import LabelerChoice
-    from gradtruce.study.record import StudyRecord
-    from gradtruce.study.summary import SummaryOptions
-    from gradtruce.study.written import TABLES, write_tables
+    from gradtruce.study.results.record import StudyRecord
+    from gradtruce.study.results.summary import SummaryOptions
+    from gradtruce.study.results.written import TABLES, write_tables
 
     choice = LabelerChoice(labeler, weights=weights, bert=bert, device=device, cache=cache)
     choice.require_fitting()

@@ -27,8 +27,8 @@ from gradtruce.evaluation.significance import Score
 from gradtruce.evaluation.training_texts import read_training_texts
 from gradtruce.gradients.balancer import Balancer
 from gradtruce.study.machine import machine
-from gradtruce.study.plan import StudyPlan
-from gradtruce.study.processes import Job, WatchCallback, run_jobs
+from gradtruce.study.plans.plan import StudyPlan
+from gradtruce.study.running.processes import Job, WatchCallback, run_jobs
 from gradtruce.study.timing import seconds_per_step
 from gradtruce.training.config import DataConfig, RunConfig
 from gradtruce.training.runlog import plain, read_log
@@ -88,7 +88,7 @@ def arm_configs(plan: StudyPlan, folder: Path) -> dict[str, RunConfig]:
     Raises:
         ValueError: If the plan has more or less than two arms, or several runs of one.
 
-    >>> from gradtruce.study.plan import load_plan
+    >>> from gradtruce.study.plans.plan import load_plan
     >>> list(arm_configs(load_plan("demo"), Path("runs/demo")))
     ['linear', 'came_grad']
     """

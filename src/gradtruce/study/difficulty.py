@@ -29,8 +29,8 @@ from gradtruce.evaluation.training_texts import read_training_texts
 from gradtruce.study.difficulty_table import AUC, HEADLINE, difficulty_table
 from gradtruce.study.machine import machine
 from gradtruce.study.masks import score_of_masks
-from gradtruce.study.plan import load_plan
-from gradtruce.study.processes import Job, WatchCallback, run_jobs
+from gradtruce.study.plans.plan import load_plan
+from gradtruce.study.running.processes import Job, WatchCallback, run_jobs
 from gradtruce.training.config import BalanceConfig, RunConfig
 from gradtruce.training.runlog import plain
 

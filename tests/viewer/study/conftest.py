@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from gradtruce.evaluation.headline import SELECTION
-from gradtruce.study.measures import MEASURES
-from gradtruce.study.outline import PlannedPlace, read_outline
-from gradtruce.study.record import (
+from gradtruce.study.results.measures import MEASURES
+from gradtruce.study.results.outline import PlannedPlace, read_outline
+from gradtruce.study.results.record import (
     ArmScore,
     ClaimRecord,
     ComparisonRecord,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gradtruce.study.record import StudyRecord
+from gradtruce.study.results.record import StudyRecord
 from gradtruce.viewer.study import build
 from tests.viewer.outline import outline
 

@@ -5,7 +5,7 @@ from typing import final
 
 import numpy as np
 
-from gradtruce.study.record import StudyRecord
+from gradtruce.study.results.record import StudyRecord
 from gradtruce.viewer.report.facts import duration
 from gradtruce.viewer.study.folder import title_of
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final, final
 
 from gradtruce.evaluation.significance import Score
-from gradtruce.study.record import (
+from gradtruce.study.results.record import (
     CellRecord,
     ComparisonRecord,
     MetricRecord,

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Final, final
 
 from gradtruce.data.prepared import PreparedDataset
-from gradtruce.study.plan import StudyPlan, load_plan
-from gradtruce.study.record import CellRecord, StudyRecord
-from gradtruce.study.record import RunRecord as PlannedRecord
+from gradtruce.study.plans.plan import StudyPlan, load_plan
+from gradtruce.study.results.record import CellRecord, StudyRecord
+from gradtruce.study.results.record import RunRecord as PlannedRecord
 from gradtruce.viewer.report.records import RunRecord, read_run
 
 NUMBERS: Final = "study.json"

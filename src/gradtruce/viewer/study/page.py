@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, final
 
-from gradtruce.study.record import (
+from gradtruce.study.results.record import (
     CellRecord,
     ClaimRecord,
     MetricRecord,

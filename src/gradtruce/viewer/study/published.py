@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import final
 
-from gradtruce.study.published import PublishedRow, PublishedTable, published_beside
-from gradtruce.study.record import StudyRecord
+from gradtruce.study.published.paper import PublishedRow, PublishedTable, published_beside
+from gradtruce.study.results.record import StudyRecord
 
 
 @final

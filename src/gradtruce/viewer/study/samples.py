@@ -9,7 +9,7 @@ from gradtruce.evaluation.labelers.cached import CachedLabeler
 from gradtruce.evaluation.labelers.rules import RulesLabeler
 from gradtruce.evaluation.metrics import Metrics
 from gradtruce.evaluation.significance import Score
-from gradtruce.study.record import CellRecord
+from gradtruce.study.results.record import CellRecord
 from gradtruce.viewer.report.error_card import ShownCard, shown_card
 from gradtruce.viewer.report.gallery import GalleryItem, build_gallery
 from gradtruce.viewer.study.folder import StudyFolder

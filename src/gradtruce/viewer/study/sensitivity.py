@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Final, final
 
-from gradtruce.study.record import CellRecord
+from gradtruce.study.results.record import CellRecord
 from gradtruce.training.assembly import build_balancer
 from gradtruce.viewer.study.folder import StudyFolder
 

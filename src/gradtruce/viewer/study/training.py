@@ -6,8 +6,8 @@ from typing import Final, final
 
 import numpy as np
 
-from gradtruce.study.record import RunRecord as PlannedRecord
-from gradtruce.study.record import StudyRecord
+from gradtruce.study.results.record import RunRecord as PlannedRecord
+from gradtruce.study.results.record import StudyRecord
 from gradtruce.training.runlog import read_log
 from gradtruce.viewer.frame.chart import Panel, Series
 from gradtruce.viewer.study.folder import StudyFolder

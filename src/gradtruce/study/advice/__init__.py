@@ -1,0 +1,1 @@
+"""The adviser: a short pilot, and what its conflict suggests."""

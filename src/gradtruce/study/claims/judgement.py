@@ -1,0 +1,197 @@
+"""The paper's claims held against the results of a study, by the rules in `claims`."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Final, final
+
+import numpy as np
+
+from gradtruce.evaluation.comparison import holm
+from gradtruce.evaluation.significance import LEVEL
+from gradtruce.study.claims.records import CLAIMS, Claim, differ_in_gain, has_default_stages
+from gradtruce.study.results.effects import detectable
+from gradtruce.study.results.measures import Measure
+from gradtruce.study.results.pooling import Pooled, pool
+from gradtruce.study.results.record import (
+    ArmRecord,
+    ClaimRecord,
+    ComparisonRecord,
+    Status,
+    StudyRecord,
+)
+
+Contrast = Callable[[str, str, Measure], Sequence[ComparisonRecord]]
+"""Gives arm − other arm in a metric, one a cell."""
+
+TRACE: Final = (
+    "`gradtruce analyse` of a run with linear scalarization and one with CAME-Grad measures it"
+)
+
+
+@final
+@dataclass(frozen=True)
+class Finding:
+    """What the data say of one claim.
+
+    Attributes:
+        p: Two-sided; the largest of several.
+        holds: Whether all differences point the claimed way.
+        evidence: In words.
+    """
+
+    p: float
+    holds: bool
+    evidence: str
+
+
+def claim_records(
+    study: StudyRecord, every: Sequence[Measure], contrast: Contrast
+) -> tuple[ClaimRecord, ...]:
+    """Return every claim with what the study says of it.
+
+    Args:
+        study: The record, but for its claims.
+        every: The metrics.
+        contrast: Compares two arms.
+    """
+    findings: dict[str, Finding | str] = {
+        claim.name: _finding(claim, study, every, contrast) for claim in CLAIMS
+    }
+    corrected = holm({name: each.p for name, each in findings.items() if isinstance(each, Finding)})
+    return tuple(_record(claim, findings[claim.name], corrected) for claim in CLAIMS)
+
+
+def _record(claim: Claim, finding: Finding | str, corrected: Mapping[str, float]) -> ClaimRecord:
+    status: Status = "not measured"
+    evidence = finding if isinstance(finding, str) else finding.evidence
+    if claim.obstacle:
+        status, evidence = "not testable here", claim.obstacle
+    elif isinstance(finding, Finding):
+        p = corrected[claim.name]
+        status = "supported" if finding.holds and p < 1 - LEVEL else "not supported"
+        shown = f"p {p:.3f}" if p >= 0.001 else "p < 0.001"
+        evidence = f"{finding.evidence}; {shown} (Holm over {len(corrected)} claims)"
+    return ClaimRecord(
+        name=claim.name,
+        claim=claim.claim,
+        where=claim.where,
+        measured=claim.measured,
+        plan=claim.plan,
+        rule=claim.rule,
+        status=status,
+        evidence=evidence,
+    )
+
+
+def _finding(
+    claim: Claim, study: StudyRecord, every: Sequence[Measure], contrast: Contrast
+) -> Finding | str:
+    """Return the finding, or what it would take to have one."""
+    if claim.name == "conflict":
+        return _conflict(study)
+    if claim.better is None or claim.worse is None:
+        return TRACE
+    metric = study.headline if claim.metric == "headline" else claim.metric
+    measure = next((each for each in every if each.record.name == metric), None)
+    pairs = _pairs(claim, study)
+    if not pairs or measure is None:
+        return f"this study lacks the arms; the plan `{claim.plan}` has them"
+    parts = [_contrast(claim, one, other, measure, contrast) for one, other in pairs]
+    found = [part for part in parts if part is not None]
+    if len(found) < len(pairs):
+        return "the arms lack two finished seeds in common"
+    return Finding(
+        max(part.p for part in found),
+        all(part.holds for part in found),
+        "; ".join(part.evidence for part in found),
+    )
+
+
+def _pairs(claim: Claim, study: StudyRecord) -> list[tuple[ArmRecord, ArmRecord]]:
+    """Return which arms a claim compares: the first that fits, against one or all that fit.
+
+    Of several arms that fit, the study's reference, or the one with the default settings.
+    """
+    if claim.better is None or claim.worse is None:
+        return []
+    better = _chosen(claim.better, study)
+    if claim.name == "kappa":
+        return [pair for pair in product(study.arms, study.arms) if differ_in_gain(*pair)][:1]
+    if claim.name in ("best", "weights"):
+        worse = [arm for arm in study.arms if claim.worse(arm)]
+        if claim.name == "weights" and len(worse) < 2:
+            return []
+    else:
+        worse = _chosen(claim.worse, study)
+    return [(one, other) for one in better[:1] for other in worse if one.name != other.name]
+
+
+def _chosen(kind: Callable[[ArmRecord], bool], study: StudyRecord) -> list[ArmRecord]:
+    """Return the arm that fits: the reference, or one with the default settings, or the first."""
+    fitting = [arm for arm in study.arms if kind(arm)]
+    first = [arm for arm in fitting if arm.name == study.reference]
+    usual = [arm for arm in fitting if has_default_stages(arm)]
+    return (first or usual or fitting)[:1]
+
+
+def _contrast(
+    claim: Claim, one: ArmRecord, other: ArmRecord, measure: Measure, contrast: Contrast
+) -> Finding | None:
+    cells = contrast(one.name, other.name, measure)
+    mean = pool(cells)
+    if mean is None:
+        return None
+    holds = mean.difference > -claim.margin
+    if claim.name == "gain":
+        holds = holds and not any(each.high is not None and each.high < 0 for each in cells)
+    return Finding(mean.p(beyond=-claim.margin), holds, _words(one, other, measure, mean, cells))
+
+
+def _words(
+    one: ArmRecord,
+    other: ArmRecord,
+    measure: Measure,
+    mean: Pooled,
+    cells: Sequence[ComparisonRecord],
+) -> str:
+    low, high = mean.interval()
+    text = (
+        f"{one.label} − {other.label}, {measure.record.column}: {mean.difference:+.3f}"
+        f" [{low:+.3f}, {high:+.3f}]"
+    )
+    if mean.cells > 1:
+        parts = ", ".join(
+            f"{each.cell} {each.difference:+.3f}"
+            for each in cells
+            if each.difference is not None and each.error is not None
+        )
+        text += f" ({parts})"
+    sizes = [detectable(each.std, each.seeds) for each in cells if each.std is not None]
+    text += f"; detectable in a cell {float(np.median(sizes)):.3f}"
+    return text.replace("-0.", "−0.")
+
+
+def _conflict(study: StudyRecord) -> Finding | str:
+    """Return the excess of negative cosines between tasks over the null, in the linear arm."""
+    excess, shares = [], []
+    for run in study.runs:
+        if run.arm != study.reference or not run.is_finished:
+            continue
+        if run.cross_task_share is None or run.within_task_share is None:
+            continue
+        excess.append(run.cross_task_share - run.within_task_share)
+        shares.append((run.conflict_share or 0.0, run.cross_task_share, run.within_task_share))
+    if len(excess) < 2:
+        return "fewer than two runs of the reference arm logged the null; set training.null_every"
+    values = np.array(excess)
+    error = float(values.std(ddof=1)) / float(np.sqrt(len(values)))
+    mean = Pooled(float(values.mean()), error, len(values) - 1.0, 1)
+    low, high = mean.interval()
+    steps, across, within = np.mean(shares, axis=0)
+    evidence = (
+        f"negative between tasks in {steps:.0%} of steps; on halves of a batch {across:.0%} between"
+        f" tasks and {within:.0%} of one task with itself: excess {mean.difference:+.3f}"
+        f" [{low:+.3f}, {high:+.3f}] over {len(excess)} runs"
+    ).replace("-0.", "−0.")
+    return Finding(mean.p(), mean.difference > 0, evidence)

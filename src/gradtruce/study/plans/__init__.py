@@ -1,0 +1,1 @@
+"""Plans of studies: what is trained, and what all runs share."""

@@ -1,0 +1,1 @@
+"""The figures and settings that the CAME-Grad paper prints."""

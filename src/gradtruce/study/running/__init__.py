@@ -1,0 +1,1 @@
+"""Running a study: the queue, its workers, and the folder they share."""

@@ -1,0 +1,1 @@
+"""Search over settings for the best trade of validation scores."""

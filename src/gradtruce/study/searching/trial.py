@@ -1,0 +1,90 @@
+"""One trial of a search, as its workers and its report see it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal, final
+
+from optuna.trial import FrozenTrial
+
+from gradtruce.study.searching.space import Settings
+
+Values = tuple[float | None, ...]
+"""Validation scores in the order of the objectives; `None` where one could not be computed."""
+
+Outcome = Literal["finished", "stopped", "failed", "running", "waiting"]
+
+HOST: Final = "host"
+ORIGIN: Final = "origin"
+REPLACES: Final = "replaces"
+PUBLISHED: Final = "published"
+REASON: Final = "reason"
+CURVE: Final = "curve"
+BEST: Final = "best_step"
+"""What a trial's attributes in the storage are called."""
+
+_OUTCOMES: Final[Mapping[str, Outcome]] = {
+    "COMPLETE": "finished",
+    "PRUNED": "stopped",
+    "FAIL": "failed",
+    "RUNNING": "running",
+    "WAITING": "waiting",
+}
+
+
+@final
+@dataclass(frozen=True)
+class Trial:
+    """One trial of a search.
+
+    Attributes:
+        id: In the storage.
+        name: Of its run folder; a trial that was given back keeps its name.
+        settings: What it sets, by dotted key.
+        outcome: "finished", "stopped" (by the pruning rule), "failed", "running" or "waiting".
+        curve: Scores of its best checkpoint so far, after every validation, by step.
+        best_step: Step of its best checkpoint.
+        published: Where its settings are published.
+        reason: Why it failed.
+
+    >>> Trial(1, "trial-0000", {}, "stopped", {100: (0.2, 0.1), 200: (0.3, 0.1)}).values
+    (0.3, 0.1)
+    """
+
+    id: int
+    name: str
+    settings: Settings
+    outcome: Outcome
+    curve: Mapping[int, Values]
+    best_step: int | None = None
+    published: str | None = None
+    reason: str | None = None
+
+    @property
+    def values(self) -> Values | None:
+        """Return the scores of its best checkpoint; `None` before it has one."""
+        return self.curve[max(self.curve)] if self.curve else None
+
+
+def read_trial(frozen: FrozenTrial) -> Trial:
+    """Return what the storage has of a trial."""
+    kept = frozen.user_attrs
+    return Trial(
+        id=frozen._trial_id,
+        name=f"trial-{origin(frozen):04d}",
+        settings=dict(frozen.params),
+        outcome=_OUTCOMES[frozen.state.name],
+        curve={int(step): tuple(values) for step, values in kept.get(CURVE, {}).items()},
+        best_step=kept.get(BEST),
+        published=kept.get(PUBLISHED),
+        reason=kept.get(REASON),
+    )
+
+
+def origin(frozen: FrozenTrial) -> int:
+    """Return the number of the first trial that this one goes on with; its own, for most."""
+    return int(frozen.user_attrs.get(ORIGIN, frozen.number))
+
+
+def is_lost(frozen: FrozenTrial) -> bool:
+    """Return whether a trial has ended without a word, its worker being gone."""
+    return frozen.state.name == "FAIL" and REASON not in frozen.user_attrs

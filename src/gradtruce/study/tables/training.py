@@ -1,0 +1,55 @@
+"""What training took and how often gradients were in conflict, beside the null."""
+
+import statistics
+from collections.abc import Sequence
+from typing import Final
+
+from gradtruce.study.results.lookup import Lookup, groups_of, notes, seeds_entry
+from gradtruce.study.results.record import ArmRecord, CellRecord
+from gradtruce.study.tables.model import Entry, StudyTable, TableRow
+
+
+def training_table(look: Lookup) -> StudyTable:
+    """Return steps, time, conflict and clipping of every arm."""
+
+    def row(cell: CellRecord, arm: ArmRecord) -> TableRow:
+        runs = [run for run in look.runs(cell.name, arm.name) if run.is_finished]
+        entries = [
+            _over([getattr(run, name) for run in runs], digits) for name, _, digits in _FACTS
+        ]
+        return TableRow(arm.label, (*entries, seeds_entry(look, cell, arm)))
+
+    return StudyTable(
+        "training",
+        f"{look.study.title}: training, mean ± standard deviation over seeds",
+        "Arm",
+        (*(column for _, column, _ in _FACTS), "Seeds"),
+        groups_of(look, row),
+        notes(
+            look,
+            [look.headline()],
+            "Conflict: share of negative cosines between two tasks in a step. Its null: share of"
+            " negative cosines of one task with itself, on two disjoint halves of a batch; the same"
+            " halves between two tasks stand beside it, with which it can be compared.",
+        ),
+    )
+
+
+_FACTS: Final = (
+    ("steps", "Steps", 0),
+    ("seconds_per_step", "s / step", 2),
+    ("best_step", "Best step", 0),
+    ("conflict_share", "Conflict", 2),
+    ("cross_task_share", "Conflict, halves", 2),
+    ("within_task_share", "Null, halves", 2),
+    ("clipped_share", "Clipped", 2),
+)
+"""Field of a run, heading, digits."""
+
+
+def _over(values: Sequence[int | float | None], digits: int) -> Entry:
+    known = [value for value in values if value is not None]
+    if not known:
+        return Entry()
+    spread = statistics.stdev(known) if len(known) > 1 else None
+    return Entry(statistics.fmean(known), spread=spread, digits=digits)
