@@ -25,6 +25,7 @@ from gradtruce.cli.preparing import Stopped
 from gradtruce.cli.report import report
 from gradtruce.cli.study import study
 from gradtruce.cli.study_advise import advise
+from gradtruce.cli.study_search import search
 from gradtruce.cli.study_tables import tables
 from gradtruce.cli.train import train
 
@@ -105,6 +106,7 @@ app.command(short_help="Label reports with the 14 observations.")(label)
 app.command(short_help="Draw a run or a comparison as one page.")(report)
 app.add_typer(study, name="study", short_help="Train and compare by a plan.")
 study.command(short_help="Compare the arms: study.json and tables.")(tables)
+study.command(short_help="Search settings for two scores at once.")(search)
 study.command(short_help="Propose CAME-Grad's options after a short pilot.")(advise)
 app.command(short_help="Look at the gradient dynamics of a run.")(analyse)
 app.add_typer(build, name="build", short_help="Make what some methods need.")
