@@ -1,5 +1,6 @@
 """`gradtruce study search`: the settings that trade two scores best, by any number of workers."""
 
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -49,9 +50,8 @@ def search(
     Called again, or elsewhere at the same time, it shares the work. Only the validation split is
     searched on. Writes search.json, search.md and figures.
     """
-    from gradtruce.cli.bar import Bars, Paces, quieten_transformers
+    from gradtruce.cli.bar import Bars, quieten_transformers
     from gradtruce.study.published.settings import published_points
-    from gradtruce.study.running.data_sets import make_data
     from gradtruce.study.searching.folder import (
         open_search,
         open_trials,
@@ -61,9 +61,9 @@ def search(
     from gradtruce.study.searching.worker import SearchWorker
 
     quieten_transformers()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as ctrl-C: give the trials back
     chosen, study = open_search(output, _plan(output, plan, trials, settings or []))
     with Bars() as bars:
-        make_data(study, Paces(bars).tell)
         _train_runs(study, storage, workers, bars)
         shared = open_trials(chosen, study, storage)
         if len([each for each in shared.all() if _is_over(each)]) < chosen.search.trials:
@@ -102,11 +102,19 @@ def _plan(
 
 def _train_runs(study: "StudyFolder", storage: str | None, workers: int, bars: "Bars") -> None:
     """Train the runs of a study; a search without its references is no answer."""
+    from gradtruce.cli.bar import Pace
+    from gradtruce.study.running.data_sets import make_data
     from gradtruce.study.running.locks import locked
     from gradtruce.study.running.queue import Queue
     from gradtruce.study.running.storage import sqlite_url
     from gradtruce.study.running.worker import Worker
 
+    paces: dict[str, Pace] = {}
+
+    def tell(name: str, done: int, total: int) -> None:
+        paces.setdefault(name, Pace(bars, name)).tell(done, total)
+
+    make_data(study, tell)
     with locked(study.lock("queue")):
         queue = Queue(storage or sqlite_url(study.path / "study.db"), study.identity)
     worker = Worker(

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, final
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from gradtruce.naming import suggestion
-from gradtruce.study.plans.entries import ArmEntry
+from gradtruce.study.plans.entries import ArmEntry, TableOfPlan
 from gradtruce.study.plans.plan import PlannedRun, StudyPlan, plan_of
 from gradtruce.study.searching.pruning import PruningConfig
 from gradtruce.study.searching.space import (
@@ -24,12 +24,14 @@ from gradtruce.training.select import LOSSES
 
 SamplerName = Literal["tpe", "gp", "nsga2", "random"]
 
+_TRIAL: Final = "trial"
+
 _SPLITS: Final = ("test.", "val.", "validation.")
 """Beginnings that someone may write who thinks that a score is of a split."""
 
 
 @final
-class SearchConfig(BaseModel):
+class SearchConfig(TableOfPlan):
     """What is searched, and how.
 
     Attributes:
@@ -46,8 +48,6 @@ class SearchConfig(BaseModel):
     ...              ).objectives
     ('clinical.micro_13.uncertain_negative.f1', 'nlg.bleu_4')
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     arm: str
     objectives: Annotated[tuple[str, ...], Field(min_length=2)] = (
@@ -120,8 +120,15 @@ class SearchPlan:
         Raises:
             ValueError: If the settings are no configuration.
         """
-        study = self.with_points({"trial": settings}, self.study.seeds)
-        return next(run for run in study.runs(folder) if run.arm == "trial")
+        table = nested(settings)
+        balance = table.pop("balance", {})
+        base = self.study.methods[self.method]
+        method = base.model_copy(update={"run": merge(base.run, table)})
+        arm = self._arm(_TRIAL, balance, self.method)
+        study = self.study.model_copy(
+            update={"methods": {self.method: method}, "arms": {_TRIAL: arm}}
+        )
+        return next(iter(study.runs(folder)))
 
     def with_points(self, points: Mapping[str, Settings], seeds: Sequence[int]) -> StudyPlan:
         """Return the study of the plan's arms and of some points of the space.
@@ -152,7 +159,11 @@ class SearchPlan:
 
     def _arm(self, name: str, balance: Table, method: str) -> ArmEntry:
         arm = self.study.arms[self.search.arm]
-        laid = merge({"balance": arm.balance}, {"balance": balance})["balance"]
+        own = self.study.methods[self.method].arms.get(self.search.arm)
+        table: Table = {"balance": arm.balance}
+        for layer in ({} if own is None else own.balance, balance):
+            table = merge(table, {"balance": layer})
+        laid = table["balance"]
         return arm.model_copy(
             update={"label": name, "balance": laid, "methods": (method,), "published": None}
         )
@@ -219,9 +230,7 @@ def with_trials(plan: SearchPlan, trials: int) -> SearchPlan:
     return replace(plan, search=plan.search.model_copy(update={"trials": trials}))
 
 
-class _Searched(BaseModel):
+class _Searched(TableOfPlan):
     """The table of a search under its name, so that messages have it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     search: SearchConfig

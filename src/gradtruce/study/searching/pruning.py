@@ -12,8 +12,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Annotated, final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from gradtruce.study.plans.entries import TableOfPlan
 from gradtruce.study.searching.pareto import Point
 
 Curve = Mapping[int, Point]
@@ -21,7 +22,7 @@ Curve = Mapping[int, Point]
 
 
 @final
-class PruningConfig(BaseModel):
+class PruningConfig(TableOfPlan):
     """When a trial is stopped early.
 
     Attributes:
@@ -33,8 +34,6 @@ class PruningConfig(BaseModel):
     >>> PruningConfig().quantile
     0.5
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     enabled: bool = True
     quantile: Annotated[float, Field(gt=0, lt=1)] = 0.5

@@ -9,9 +9,10 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from gradtruce.naming import suggestion
+from gradtruce.study.plans.entries import TableOfPlan
 from gradtruce.study.plans.task_weights import task_weights
 from gradtruce.training.assembly import build_balancer
 from gradtruce.training.config import RunConfig
@@ -30,14 +31,8 @@ FIXED: Final = {
 """Keys that no search may vary, and why."""
 
 
-class _Entry(BaseModel):
-    """A table of a plan: unknown keys are errors, values do not change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
 @final
-class Range(_Entry):
+class Range(TableOfPlan):
     """A number between two others; whole where `low` and `high` are whole.
 
     Attributes:
@@ -87,7 +82,7 @@ class Range(_Entry):
 
 
 @final
-class Choices(_Entry):
+class Choices(TableOfPlan):
     """One of some values.
 
     Attributes:

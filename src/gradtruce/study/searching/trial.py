@@ -71,7 +71,7 @@ def read_trial(frozen: FrozenTrial) -> Trial:
     return Trial(
         id=frozen._trial_id,
         name=f"trial-{origin(frozen):04d}",
-        settings=dict(frozen.params),
+        settings=dict(frozen.params or frozen.system_attrs.get("fixed_params", {})),
         outcome=_OUTCOMES[frozen.state.name],
         curve={int(step): tuple(values) for step, values in kept.get(CURVE, {}).items()},
         best_step=kept.get(BEST),
