@@ -100,11 +100,7 @@ def published_tables() -> dict[str, PublishedTable]:
     >>> list(published_tables())
     ['1', '2', '3', '4', 'B.1', 'D.1', 'D.2', 'D.3', 'E.1', 'E.2', 'E.3', 'F.1']
     """
-    text = (
-        resources.files("gradtruce.study.published.paper")
-        .joinpath(_FILE)
-        .read_text(encoding="utf-8")
-    )
+    text = resources.files("gradtruce.study.published").joinpath(_FILE).read_text(encoding="utf-8")
     tables = [PublishedTable.model_validate(table) for table in tomllib.loads(text)["tables"]]
     return {table.name: table for table in tables}
 
