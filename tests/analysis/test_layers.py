@@ -61,8 +61,9 @@ def test_a_layer_that_a_task_does_not_reach_has_no_cosine():
     half = [[torch.ones(2), torch.ones(2)], [torch.ones(2), None]]
     meter.add(half, half)
     meter.add(half, half)
-    trunk, head, _ = meter.cosine(0, 1)
+    trunk, head, shared = meter.cosine(0, 1)
     assert trunk.value == pytest.approx(1)
+    assert shared.value == pytest.approx(1)  # the head of one task is no part of what both share
     assert np.isnan(head.value)
 
 

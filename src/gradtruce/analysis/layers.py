@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Sequence
-from typing import final
+from typing import Final, final
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from gradtruce.analysis.conflict import Row
@@ -88,9 +88,15 @@ def half_cosines(
     return (cosines + cosines.transpose(-1, -2)) / 2
 
 
+SHARED: Final = "all shared"
+"""Name of the row of all layers together that at least two tasks reach."""
+
+
 @final
 class LayerConflict:
-    """Collects cosines of halves over several batches, for every layer and for all together.
+    """Collects cosines of halves over several batches, for every layer and for all shared ones.
+
+    The last row is of all layers together that at least two tasks reach.
 
     Args:
         layers: The layer of every parameter.
@@ -100,12 +106,12 @@ class LayerConflict:
     >>> rows = [[torch.tensor([1.0, 0.0])], [torch.tensor([-1.0, 0.0])]]
     >>> meter.add(rows, rows)
     >>> meter.names, meter.cosine(0, 1)[0].value, meter.cosine(0, 0)[-1].value
-    (['a', 'all'], -1.0, 1.0)
+    (['a', 'all shared'], -1.0, 1.0)
     """
 
     def __init__(self, layers: Sequence[str], tasks: Sequence[str]) -> None:
         self._layers, self.tasks = list(layers), list(tasks)
-        self.names = [*dict.fromkeys(layers), "all"]
+        self.names = [*dict.fromkeys(layers), SHARED]
         self._cosines: list[Float[Tensor, "layers tasks tasks"]] = []
 
     @property
@@ -116,20 +122,22 @@ class LayerConflict:
     def add(self, first: Sequence[Row], second: Sequence[Row]) -> None:
         """Take the task gradients on two disjoint halves of a batch."""
         across, own, others = (
-            _with_total(layer_gramians(one, other, self._layers))
+            layer_gramians(one, other, self._layers)
             for one, other in ((first, second), (first, first), (second, second))
         )
+        is_shared = (own.diagonal(dim1=-2, dim2=-1) > 0).sum(-1) > 1
+        across, own, others = (_with_shared(each, is_shared) for each in (across, own, others))
         norms = [
             products.diagonal(dim1=-2, dim2=-1).clamp_min(0).sqrt() for products in (own, others)
         ]
         self._cosines.append(half_cosines(across, *norms))
 
     def cosine(self, i: int, j: int) -> list[Estimate]:
-        """Return the mean cosine of two tasks by layer, and last in all; i = j is the null."""
+        """Return the mean cosine of two tasks by layer and in all shared; i = j is the null."""
         return [mean_estimate(values) for values in self._of(i, j)]
 
     def negative(self, i: int, j: int) -> list[Estimate]:
-        """Return the share of batches with a negative cosine by layer, and last in all."""
+        """Return the share of batches with a negative cosine by layer and in all shared."""
         return [share_estimate(_negative(values)) for values in self._of(i, j)]
 
     def excess(self, i: int, j: int) -> list[Estimate]:
@@ -147,8 +155,10 @@ class LayerConflict:
         return torch.stack([cosines[:, i, j] for cosines in self._cosines], dim=1).numpy()
 
 
-def _with_total(gramians: Float[Tensor, "layers tasks tasks"]) -> Tensor:
-    return torch.cat([gramians, gramians.sum(0, keepdim=True)])
+def _with_shared(
+    gramians: Float[Tensor, "layers tasks tasks"], is_shared: Bool[Tensor, " layers"]
+) -> Float[Tensor, "rows tasks tasks"]:
+    return torch.cat([gramians, gramians[is_shared].sum(0, keepdim=True)])
 
 
 def _negative(cosines: Float[np.ndarray, " batches"]) -> Float[np.ndarray, " batches"]:
