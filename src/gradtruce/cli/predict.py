@@ -13,6 +13,13 @@ def predict(
     run: Annotated[Path, typer.Option(help="Run folder of a trained method, or a checkpoint.")],
     output: Annotated[Path, typer.Option(help="Folder to make for the results.")],
     each: Annotated[bool, typer.Option("--each", help="Each image is a study of its own.")] = False,
+    prior: Annotated[
+        list[Path] | None,
+        typer.Option(help="A view of the patient's previous study, for DDaTR; may be repeated."),
+    ] = None,
+    prior_report: Annotated[
+        Path | None, typer.Option(help="Text file: the report of that previous study.")
+    ] = None,
 ) -> None:
     """Write a report for your own images, with findings and where each sentence looks.
 
@@ -22,7 +29,15 @@ def predict(
     from gradtruce.viewer.report.read_images import read_images
 
     quieten_transformers()
-    predictions = read_images(run, images, output, each=each, tell=print)
+    predictions = read_images(
+        run,
+        images,
+        output,
+        each=each,
+        prior=prior or (),
+        prior_report=prior_report,
+        tell=print,
+    )
     for prediction in predictions:
         print(f"{prediction.id}: {prediction.generated or '(nothing)'}")
         found = sorted((prediction.findings or {}).items(), key=lambda item: -item[1])

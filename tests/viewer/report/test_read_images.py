@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gradtruce.viewer.report.read_images import read_images, studies_of
+from gradtruce.viewer.report.own_studies import studies_of
+from gradtruce.viewer.report.read_images import read_images
 
 
 @pytest.fixture

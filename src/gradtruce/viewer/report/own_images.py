@@ -54,16 +54,30 @@ class OwnStudy:
 
 @final
 @dataclass(frozen=True)
+class OwnPrior:
+    """The prior study that the study is compared with: its images and its report."""
+
+    films: tuple[Film, ...]
+    report: str
+
+
+@final
+@dataclass(frozen=True)
 class OwnPage:
     """The page of all studies; `told` is what reports were generated from besides the images."""
 
     title: str
     studies: tuple[OwnStudy, ...]
     told: str = ""
+    prior: OwnPrior | None = None
 
 
 def write_own_images(
-    folder: Path, reader: Reader, studies: Sequence[Study], predictions: Sequence[Prediction]
+    folder: Path,
+    reader: Reader,
+    studies: Sequence[Study],
+    predictions: Sequence[Prediction],
+    prior: Study | None = None,
 ) -> Path:
     """Write a folder of results; return its page. The folder is there whole or not at all.
 
@@ -76,6 +90,7 @@ def write_own_images(
         reader: The method that wrote the reports.
         studies: The user's images.
         predictions: Their reports, in the same order.
+        prior: What the one study was compared with.
 
     Raises:
         FileExistsError: If the folder is there.
@@ -91,7 +106,8 @@ def write_own_images(
         shown = _write_studies(partial, reader, studies, predictions)
         write_predictions(partial / "predictions.jsonl", predictions)
         told = ", ".join(sorted({prediction.told for prediction in predictions} - {""}))
-        own = OwnPage("Reports of your images", shown, told)
+        before = None if prior is None else OwnPrior(films(prior, reader), prior.report)
+        own = OwnPage("Reports of your images", shown, told, before)
         page = render("own_images.html.j2", page=own)
         (partial / "index.html").write_text(page, encoding="utf-8")
         partial.rename(folder)
