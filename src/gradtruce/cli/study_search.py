@@ -83,7 +83,7 @@ def search(
             _confirm(chosen, study, summary, confirm, storage, workers, bars)
     _print_search(study, summary)
     if test:
-        _print_test(study, summary)
+        _print_test(chosen, study, summary)
 
 
 def _plan(
@@ -182,11 +182,11 @@ def _print_search(study: "StudyFolder", summary: dict[str, Any]) -> None:
     print(f"done: {study.path}: see search.md and figures/pareto.svg")
 
 
-def _print_test(study: "StudyFolder", summary: dict[str, Any]) -> None:
+def _print_test(plan: "SearchPlan", study: "StudyFolder", summary: dict[str, Any]) -> None:
     from gradtruce.study.searching.folder import open_test
     from gradtruce.study.searching.text import number
 
     print("test scores, read once; this search takes no further trial:")
-    for name, scores in open_test(study, summary)["scores"].items():
+    for name, scores in open_test(plan, study, summary)["scores"].items():
         shown = ", ".join(f"{score} {number(entry['value'])}" for score, entry in scores.items())
         print(f"  {name:<12} {shown}")

@@ -226,6 +226,8 @@ class ReportMethod(ABC):
     def on_epoch_end(self, validation: Validation) -> None:
         """Update priors and schedules, once after each epoch.
 
+        What is generated must not change by it: the best checkpoint is saved after it.
+
         Args:
             validation: The last one there was.
         """

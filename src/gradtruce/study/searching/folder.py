@@ -123,17 +123,18 @@ def require_closed(study: StudyFolder) -> None:
         )
 
 
-def open_test(study: StudyFolder, summary: Mapping[str, Any]) -> Json:
+def open_test(plan: SearchPlan, study: StudyFolder, summary: Mapping[str, Any]) -> Json:
     """Read the test scores of the front and the references, and write `test.json`.
 
     Raises:
-        ValueError: If trials are still running or waiting.
+        ValueError: If the search is not over.
     """
     counts = summary["counts"]
-    if counts["running"] or counts["waiting"]:
+    over = counts["finished"] + counts["stopped"] + counts["failed"]
+    if over < plan.search.trials:
         raise ValueError(
-            f"{counts['running']} trials run and {counts['waiting']} wait; the test scores are "
-            "read once, when the search is over"
+            f"{over} of {plan.search.trials} trials are over; the test scores are read once, when "
+            "the search is"
         )
     names = summary["objectives"]
     folders = {

@@ -17,8 +17,8 @@ CAVEATS: Final = (
     "One validation set was scored once for every trial, with one training seed. The best of many "
     "such scores is best partly by luck (the winner's curse): points of the front score lower on "
     "fresh seeds. Confirm them (--confirm) before you believe them.",
-    "The values of a trial are those of its best checkpoint by training.select, after which it "
-    "was chosen by the same validation studies.",
+    "The values of a trial are those of its best checkpoint by training.select, which the same "
+    "validation studies have chosen.",
 )
 
 
@@ -28,8 +28,9 @@ def summarise(plan: SearchPlan, study: StudyFolder, trials: Sequence[Trial]) -> 
     Args:
         plan: What was searched.
         study: Holds the runs of the reference arms.
-        trials: All trials.
+        trials: All trials; those that still wait are counted and not listed.
     """
+    begun = [trial for trial in trials if trial.outcome != "waiting"]
     finished = [trial for trial in trials if trial.outcome == "finished" and trial.values]
     points = [plan.oriented(trial.values or ()) for trial in finished]
     on_front = {finished[place].name for place in front(points)}
@@ -46,7 +47,7 @@ def summarise(plan: SearchPlan, study: StudyFolder, trials: Sequence[Trial]) -> 
         "objectives": list(plan.search.objectives),
         "settings": list(plan.space),
         "counts": _counts(trials),
-        "trials": [_trial(plan, trial, trial.name in on_front) for trial in trials],
+        "trials": [_trial(plan, trial, trial.name in on_front) for trial in begun],
         "references": [
             {
                 "arm": name,
@@ -62,7 +63,7 @@ def summarise(plan: SearchPlan, study: StudyFolder, trials: Sequence[Trial]) -> 
         ],
         "hypervolume": {
             "from": floor,
-            "after": hypervolumes([by_name.get(trial.name) for trial in trials], floor)
+            "after": hypervolumes([by_name.get(trial.name) for trial in begun], floor)
             if floor
             else [],
         },

@@ -15,7 +15,7 @@ def markdown(summary: Mapping[str, Any]) -> str:
         summary["question"],
         f"Scores of the validation split. Trials: {counts}.",
         "\n".join(f"- {caveat}" for caveat in summary["caveats"]),
-        "## The front: trials that no other beats in every score",
+        "## The front: trials that no other dominates",
         _table(summary, front_trials(summary)),
         "## What is compared with",
         _references(summary),
@@ -76,7 +76,7 @@ def _table(summary: Mapping[str, Any], trials: Sequence[Mapping[str, Any]]) -> s
 
 
 def _references(summary: Mapping[str, Any]) -> str:
-    head = ["arm", *summary["objectives"], "beaten in every score by"]
+    head = ["arm", *summary["objectives"], "dominated by"]
     rows = [
         [
             each["label"],
