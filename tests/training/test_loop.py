@@ -127,6 +127,12 @@ def test_measuring_the_null_leaves_the_training_as_it_was(tiny_config, run, tmp_
     assert not list(read_log(tmp_path / "without" / "log.jsonl", "null"))
 
 
+def test_a_micro_batch_of_one_study_has_no_null_and_the_log_says_so(tiny_config, tmp_path):
+    run = train(tiny_config(batch_size=1, steps=2, null_every=1), tmp_path / "run").folder
+    assert not list(read_log(run / "log.jsonl", "null"))
+    assert "has no halves" in next(read_log(run / "log.jsonl", "note"))["text"]
+
+
 def test_diagnostics_leave_linear_scalarization_as_it_was(tiny_config, tmp_path):
     for name, diagnostics in (("with", True), ("without", False)):
         balance = {"name": "linear", "diagnostics": diagnostics}

@@ -158,7 +158,8 @@ def check(table: Mapping[str, Any], model: type[Model], *, where: str) -> Model:
         raise ValueError(f"{where}: {place} must be given, for example --set {place}=…")
     found = "" if isinstance(first["input"], dict) else f", got {first['input']!r}"
     message = first["msg"].removeprefix("Value error, ")
-    raise ValueError(f"{where}: {place}: {message[0].lower()}{message[1:]}{found}")
+    named = f"{where}: {place}" if place else where
+    raise ValueError(f"{named}: {message[0].lower()}{message[1:]}{found}")
 
 
 def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:

@@ -105,6 +105,8 @@ class Trainer:
             )
         if note := coupling_note(training, self._method.tasks, size):
             yield note
+        if training.null_every and not self._has_halves():
+            yield "the null is not measured: a micro-batch of one study has no halves"
         if size > 1 and has_batch_statistics(self._method):
             yield (
                 f"batch normalisation sees the {training.batch_size} studies of a micro-batch of "
@@ -166,7 +168,10 @@ class Trainer:
     def _is_null_due(self) -> bool:
         """Return whether the null is measured before the next step."""
         every = self._config.training.null_every
-        return bool(every) and (self.step + 1) % every == 0
+        return bool(every) and self._has_halves() and (self.step + 1) % every == 0
+
+    def _has_halves(self) -> bool:
+        return self._config.training.batch_size * self._world.size > 1
 
     def _require_seen(self, epoch: int) -> None:
         seen = set[str]().union(*self._world.gathered(self._stepper.seen))
