@@ -1,6 +1,7 @@
 """Retrieved reports for single studies: those of the prepared set, and one's own images."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from jaxtyping import Float
 from torch import Tensor
@@ -31,7 +32,7 @@ def retriever(config: DataConfig, *, are_own: bool) -> Retriever | None:
     """
     if config.retrieval is None:
         return None
-    file, count = RetrievalFile.read(config.retrieval), config.neighbours
+    file, count = RetrievalFile.read(Path(config.retrieval).absolute()), config.neighbours
     if not are_own:
         return lambda studies: _of_set(file, [study.id for study in studies], count)
     query = ImageQuery.of(file)

@@ -40,7 +40,7 @@ class RunBank:
         """
         if data.retrieval is None:
             return None
-        path = Path(data.retrieval)
+        path = Path(data.retrieval).absolute()  # an error tells where it was looked for
         return cls(KeptSearch(path, RetrievalFile.read(path)), data.neighbours)
 
     def require(self, dataset: PreparedDataset) -> None:
