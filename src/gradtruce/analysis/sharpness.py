@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import final
+from typing import Final, final
 
 import numpy as np
 import torch
@@ -16,6 +16,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 Terms = Sequence[Callable[[], Tensor]]
 """Scalars whose sum is the loss, such as one a batch: each has a graph of its own, made when it is
 called, so that one batch is held at a time."""
+
+VECTORS: Final = 12
+"""Directions that Lanczos holds, each as long as the parameters; fewer cost more restarts."""
 
 
 @final
@@ -84,7 +87,7 @@ def largest_eigenvalue(
     parameters: Sequence[Tensor],
     *,
     tolerance: float = 1e-3,
-    iterations: int = 20,
+    iterations: int = 40,
     seed: int = 0,
     watch: Callable[[int], None] | None = None,
 ) -> Curvature:
@@ -94,7 +97,7 @@ def largest_eigenvalue(
         terms: See `Terms`. The same call must give the same value: no dropout, fixed batches.
         parameters: Of which the Hessian is taken; all of one type and device.
         tolerance: Of the eigenvalue, relative.
-        iterations: Restarts of Lanczos at most, each of about 20 products.
+        iterations: Restarts of Lanczos at most, each of about 10 products.
         seed: Of the vector to start from.
         watch: Told the number of products so far.
 
@@ -127,7 +130,13 @@ def largest_eigenvalue(
     operator = LinearOperator((size, size), matvec=product, dtype=kind)
     try:
         values, vectors = eigsh(
-            operator, k=1, which="LA", v0=start, tol=tolerance, maxiter=iterations
+            operator,
+            k=1,
+            which="LA",
+            v0=start,
+            ncv=min(size, VECTORS),
+            tol=tolerance,
+            maxiter=iterations,
         )
     except ArpackNoConvergence as error:
         raise ArithmeticError(
