@@ -24,7 +24,6 @@ from gradtruce.cli.prepare import prepare
 from gradtruce.cli.preparing import Stopped
 from gradtruce.cli.report import report
 from gradtruce.cli.study import study
-from gradtruce.cli.study_advise import advise
 from gradtruce.cli.study_search import search
 from gradtruce.cli.study_tables import tables
 from gradtruce.cli.train import train
@@ -107,7 +106,6 @@ app.command(short_help="Draw a run or a comparison as one page.")(report)
 app.add_typer(study, name="study", short_help="Train and compare by a plan.")
 study.command(short_help="Compare the arms: study.json and tables.")(tables)
 study.command(short_help="Search settings for the best trade of scores.")(search)
-study.command(short_help="Propose CAME-Grad's options after a short pilot.")(advise)
 app.command(short_help="Look at the gradient dynamics of a run.")(analyse)
 app.add_typer(build, name="build", short_help="Make what some methods need.")
 app.add_typer(convert, name="convert", short_help="Take over a published checkpoint.")

@@ -1,1 +1,0 @@
-"""The adviser: a short pilot, and what its conflict suggests."""
