@@ -38,7 +38,7 @@ def test_each_image_can_be_a_study_of_its_own(comparison: Path, images: list[Pat
 
 
 def test_more_views_than_the_method_reads_are_refused(images: list[Path]):
-    with pytest.raises(ValueError, match="at most 1 views for this method, got 2 images"):
+    with pytest.raises(ValueError, match="at most 1 view for this method, got 2 images"):
         studies_of(images, each=False, max_views=1)
 
 

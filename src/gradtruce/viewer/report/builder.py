@@ -160,7 +160,8 @@ def _lede(
     where = (
         f"the data set {dataset.manifest.name}" if dataset else f"the data in {config.data.path}"
     )
-    size = f"{config.data.image_size} px, at most {config.data.views} views a study"
+    views = "1 view" if config.data.views == 1 else f"at most {config.data.views} views"
+    size = f"{config.data.image_size} px, {views} a study"
     told = _told(runs)
     if comparison is None:
         return (

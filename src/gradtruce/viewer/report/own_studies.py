@@ -29,8 +29,8 @@ def studies_of(images: Sequence[Path], *, each: bool, max_views: int) -> list[St
         raise ValueError(f"{twice[0]}: this image was given twice; give each once")
     if not each and len(images) > max_views:
         raise ValueError(
-            f"one study may have at most {max_views} views for this method, got {len(images)} "
-            "images; give fewer, or --each for one study an image"
+            f"one study may have at most {max_views} view{'s' * (max_views > 1)} for this method, "
+            f"got {len(images)} images; give fewer, or --each for one study an image"
         )
     groups = [[path] for path in images] if each else [list(images)]
     stems = Counter(group[0].stem for group in groups)
