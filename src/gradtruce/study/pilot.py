@@ -194,9 +194,9 @@ def _pair(
         conflict_ratio=negative_share(whole) or 0.0,
         cosine=estimate([cross for cross, _ in halves]),
         excess=estimate(
-            [float(cross < 0) - statistics.mean(one < 0 for one in own) for cross, own in halves]
+            [float(cross < 0) - statistics.fmean(one < 0 for one in own) for cross, own in halves]
         ),
-        null_ratio=statistics.mean(one < 0 for _, own in halves for one in own),
+        null_ratio=statistics.fmean(one < 0 for _, own in halves for one in own),
         norm_ratio=statistics.median(
             other / first for first, other in zip(primary, auxiliary, strict=True)
         ),
