@@ -47,7 +47,8 @@ def _pair(axes: Axes, summary: Mapping[str, Any], x: str, y: str) -> None:
     _dots(axes, finished, x, y, marker="o", color=REST, label="finished")
     if len(summary["objectives"]) == 2:
         line = sorted((trial["scores"][x], trial["scores"][y]) for trial in best)
-        axes.plot(*zip(*line, strict=True), color=FRONT, linewidth=1.0) if line else None
+        if line:
+            axes.plot(*zip(*line, strict=True), color=FRONT, linewidth=1.0, drawstyle="steps-pre")
     _dots(axes, best, x, y, marker="o", color=FRONT, s=42, label="front")
     _dots(
         axes,
@@ -70,6 +71,7 @@ def _dots(axes: Axes, points: Sequence[Mapping[str, Any]], x: str, y: str, **loo
         axes.scatter(
             [point["scores"][x] for point in points],
             [point["scores"][y] for point in points],
+            zorder=3,  # above the grid
             **look,
         )
 
