@@ -81,12 +81,14 @@ def test_what_is_finished_or_failed_is_not_trained_again(studied):
     assert metrics.stat().st_mtime_ns == written
 
 
+@pytest.mark.slow
 def test_a_failed_run_is_tried_again_where_asked(studied):
     failures = []
     assert work(studied[0], retry=True, failures=failures).counts["failed"] == 1
     assert len(failures) == 1
 
 
+@pytest.mark.slow
 def test_finished_runs_are_known_without_the_database(studied, tmp_path):
     study, _, _ = studied
     copy = tmp_path / "copy"
