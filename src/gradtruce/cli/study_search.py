@@ -50,7 +50,7 @@ def search(
     Called again, or elsewhere at the same time, it shares the work. Only the validation split is
     searched on. Writes search.json, search.md and figures.
     """
-    import gradtruce.study.storage  # noqa: F401 # says what to install where Optuna is missing
+    import gradtruce.study.running.storage  # noqa: F401 # says what to install where Optuna is missing
     from gradtruce.cli.bar import Bars, quieten_transformers
     from gradtruce.study.published.settings import published_points
     from gradtruce.study.searching.folder import (
