@@ -7,7 +7,7 @@ import typer
 from gradtruce.cli.catalogue import CATALOGUE
 from gradtruce.presets import preset_names
 
-PRESET_KINDS = ("balance", "methods", "training", "study")
+PRESET_KINDS = ("balance", "methods", "training", "study", "search")
 
 
 def list_names(
