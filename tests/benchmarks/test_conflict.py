@@ -46,6 +46,9 @@ def test_a_log_becomes_a_line_for_the_run_and_for_each_half(tmp_path: Path) -> N
     assert whole.startswith("| `ddatr` | 0.5, 1.5, 0.2 | 1 to 400 | 0.000 [0.000, ")
     assert "| 0.500 [" in whole
     assert "| +0.000 [" in first
+    assert first.endswith(
+        "| +0.100 [+0.100, +0.100] | +0.200 [+0.200, +0.200] | +0.400 [+0.400, +0.400] |"
+    )
     assert second.startswith(f"| `ddatr` | 0.5, 1.5, 0.2 | {STEPS // 2 + 1} to {STEPS} |")
     assert "| +1.000 [" in second
-    assert second.endswith("| -0.400 [-0.400, -0.400] |")
+    assert "| -0.100 [-0.100, -0.100] |" in second
