@@ -53,7 +53,7 @@ def test_more_conflict_than_noise_is_told_from_noise():
     value, low, high = excess
     assert value == pytest.approx(0.9)
     assert 0 < low <= value <= high
-    assert "more often" in verdict(log)
+    assert "independent ones do too" in verdict(log)
 
 
 def test_as_much_conflict_as_noise_is_called_noise():

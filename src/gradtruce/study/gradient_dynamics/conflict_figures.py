@@ -152,7 +152,7 @@ def layer_map(result: Json, keep: Keep) -> None:
     with sheet(width, 1.6 + 0.24 * len(rows), 1, len(shown)) as page:
         for place, (axes, run) in enumerate(zip(page.panels[0], shown, strict=True)):
             drawn = _heat(axes, run["layers"], columns, with_names=place == 0)
-            axes.set_title(f"{run['label']}\n• conflict beyond the null (95 %)")
+            axes.set_title(f"{run['label']}\n• excess over the null above 0 (95 %)")
         page.figure.colorbar(drawn, ax=list(page.panels[0]), label="mean cosine", shrink=0.6)
         keep(page)
 

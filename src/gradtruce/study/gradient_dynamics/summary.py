@@ -130,7 +130,7 @@ def _layers(result: Json) -> str:
             known = sum(entry["value"] is not None for entry in found["cosine"])
             named = f": {', '.join(beyond)}" if beyond else ""
             lines.append(
-                f"- {run['label']}, {pair.replace('|', ' and ')}: conflict beyond the null in "
+                f"- {run['label']}, {pair.replace('|', ' and ')}: an excess over the null in "
                 f"{len(beyond)} of {known} layers that both reach{named} "
                 f"(95 % each, {layers['batches']} batches)"
             )

@@ -62,7 +62,7 @@ def dynamics_rows(runs: Sequence[RunRecord]) -> list[DynamicsRow]:
          [percent(share_negative(_half(run.log, "cross_task"))) for run in runs]),
         ("Null, half batches", "one task on disjoint halves: noise alone",
          [percent(share_negative(_half(run.log, "within_task"))) for run in runs]),
-        ("Conflict beyond the null", "percentage points, 95 % interval over measurements",
+        ("Excess over the null", "percentage points, 95 % interval over measurements",
          [_excess_text(run.log) for run in runs]),
         ("Magnitude retained", "norm of the update over that of the joint gradient; "
          "median, 10th to 90th percentile",
@@ -104,14 +104,16 @@ def verdict(log: RunLog) -> str:
 
     >>> line = {"step": 1, "cross_task": {"a|b": -0.5}, "within_task": {"a": 0.5, "b": 0.1}}
     >>> verdict(RunLog(nulls=[line, line]))
-    'The tasks point apart more often than the noise of a batch alone would have them.'
+    'The tasks agree less with each other than each with itself; independent ones do too.'
     """
     excess = excess_over_null(log)
     if excess is None:
         return ""
     _, low, high = excess
     if low > 0:
-        return "The tasks point apart more often than the noise of a batch alone would have them."
+        return (
+            "The tasks agree less with each other than each with itself; independent ones do too."
+        )
     if high < 0:
         return "The tasks point apart less often than one task does on two halves of a batch."
     return (
