@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from gradtruce.cli.bar import Bars
     from gradtruce.study.running.entry import Entry
     from gradtruce.study.running.folder import StudyFolder
-    from gradtruce.study.running.queue import Queue
     from gradtruce.study.running.status import StudyStatus
     from gradtruce.study.running.worker import Failure
 
@@ -69,6 +68,7 @@ def run(
     from gradtruce.study.running.data_sets import make_data
     from gradtruce.study.running.folder import open_study
     from gradtruce.study.running.locks import locked
+    from gradtruce.study.running.queue import study_queue
     from gradtruce.study.running.worker import Worker
 
     quieten_transformers()
@@ -77,7 +77,7 @@ def run(
         raise ValueError("--set changes a plan, and none is given; name the plan")
     opened = open_study(output, None if plan is None else load_plan(plan, settings or []))
     with locked(opened.lock("queue")):
-        queue = _queue(opened, storage)
+        queue = study_queue(opened, storage)
     with Bars() as bars:
         make_data(opened, Paces(bars).tell)
         shown: set[str] = set()
@@ -103,12 +103,13 @@ def status(
 ) -> None:
     """Say which runs are finished, running, failed and waiting."""
     from gradtruce.study.running.folder import open_study
+    from gradtruce.study.running.queue import study_queue
     from gradtruce.study.running.status import study_status
 
     opened = open_study(folder)
     entries: dict[str, Entry] = {}
     if storage is not None or (opened.path / "study.db").is_file():
-        entries = _queue(opened, storage).entries()
+        entries = study_queue(opened, storage).entries()
     now = study_status(opened, entries)
     if as_json:
         print(json.dumps(_as_json(now), indent=1))
@@ -131,13 +132,6 @@ def list_plans() -> None:
     for name in names:
         table = tomllib.loads(preset_file("study", name).read_text(encoding="utf-8"))
         print(f"{name:<{width}}  {table['title']}: {table['question']}")
-
-
-def _queue(opened: "StudyFolder", storage: str | None) -> "Queue":
-    from gradtruce.study.running.queue import Queue
-    from gradtruce.study.running.storage import sqlite_url
-
-    return Queue(storage or sqlite_url(opened.path / "study.db"), opened.identity)
 
 
 def _show(bars: "Bars", now: "StudyStatus", shown: set[str]) -> None:

@@ -103,21 +103,15 @@ def _plan(
 
 def _train_runs(study: "StudyFolder", storage: str | None, workers: int, bars: "Bars") -> None:
     """Train the runs of a study; a search without its references is no answer."""
-    from gradtruce.cli.bar import Pace
+    from gradtruce.cli.bar import Paces
     from gradtruce.study.running.data_sets import make_data
     from gradtruce.study.running.locks import locked
-    from gradtruce.study.running.queue import Queue
-    from gradtruce.study.running.storage import sqlite_url
+    from gradtruce.study.running.queue import study_queue
     from gradtruce.study.running.worker import Worker
 
-    paces: dict[str, Pace] = {}
-
-    def tell(name: str, done: int, total: int) -> None:
-        paces.setdefault(name, Pace(bars, name)).tell(done, total)
-
-    make_data(study, tell)
+    make_data(study, Paces(bars).tell)
     with locked(study.lock("queue")):
-        queue = Queue(storage or sqlite_url(study.path / "study.db"), study.identity)
+        queue = study_queue(study, storage)
     worker = Worker(
         study,
         queue,

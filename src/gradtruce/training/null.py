@@ -53,7 +53,7 @@ def measure_null(
     def averaged(rows: Mapping[str, Row]) -> Mapping[str, Row]:
         return rows if world.size == 1 else _averaged(rows, names, parameters, world)
 
-    with _without_trace(method):
+    with without_trace(method):
         return null_cosines(losses_of_half, parameters, averaged=averaged)
 
 
@@ -80,12 +80,20 @@ def _averaged(
 
 
 @contextmanager
-def _without_trace(method: nn.Module) -> Iterator[None]:
-    buffers = [(buffer, buffer.clone()) for buffer in method.buffers()]
+def without_trace(method: nn.Module) -> Iterator[None]:
+    """Let a method run, then put its buffers and the random numbers back.
+
+    >>> norm = nn.BatchNorm1d(1)
+    >>> with without_trace(norm):
+    ...     _ = norm(torch.tensor([[1.0], [3.0]]))
+    >>> norm.running_mean
+    tensor([0.])
+    """
+    kept = {name: buffer.clone() for name, buffer in method.named_buffers()}
     with torch.random.fork_rng():
         try:
             yield
         finally:
             with torch.no_grad():
-                for buffer, kept in buffers:
-                    buffer.copy_(kept)
+                for name, buffer in method.named_buffers():
+                    buffer.copy_(kept[name])

@@ -23,18 +23,31 @@ Keep = Callable[[Sheet], None]
 
 def cosine_histograms(result: Json, keep: Keep) -> None:
     """Draw how often each cosine comes: same batch, across halves, and the null within tasks."""
+    _by_pair(result, keep, _histogram, size=(4.4, 3.6), note="")
+
+
+def _by_pair(
+    result: Json,
+    keep: Keep,
+    draw: Callable[[Axes, Json], None],
+    *,
+    size: tuple[float, float],
+    note: str,
+) -> None:
+    """Draw a panel for each pair of tasks and each run; `size` of one, in inches."""
     shown = [run for run in result["runs"] if run.get("log", {}).get("conflict")]
     if not shown:
         return
     pairs = list(shown[0]["log"]["conflict"])
-    with sheet(4.4 * len(shown), 3.6 * len(pairs), len(pairs), len(shown)) as page:
+    width, height = size
+    with sheet(width * len(shown), height * len(pairs), len(pairs), len(shown)) as page:
         for column, run in enumerate(shown):
             for row, pair in enumerate(pairs):
                 axes = page.panels[row, column]
                 found = run["log"]["conflict"].get(pair)
                 if found is not None:
-                    _histogram(axes, found)
-                    axes.set_title(f"{run['label']}\n{_named(pair)}")
+                    draw(axes, found)
+                    axes.set_title(f"{run['label']}\n{_named(pair)}{note}")
         keep(page)
 
 
@@ -66,19 +79,7 @@ def _histogram(axes: Axes, found: Json) -> None:
 
 def conflict_by_epoch(result: Json, keep: Keep) -> None:
     """Draw the share of negative cosines by epoch, with the null's beside it."""
-    shown = [run for run in result["runs"] if run.get("log", {}).get("conflict")]
-    if not shown:
-        return
-    pairs = list(shown[0]["log"]["conflict"])
-    with sheet(4.8 * len(shown), 3.8 * len(pairs), len(pairs), len(shown)) as page:
-        for column, run in enumerate(shown):
-            for row, pair in enumerate(pairs):
-                axes = page.panels[row, column]
-                found = run["log"]["conflict"].get(pair)
-                if found is not None:
-                    _epochs(axes, found)
-                    axes.set_title(f"{run['label']}\n{_named(pair)}: conflict and its null")
-        keep(page)
+    _by_pair(result, keep, _epochs, size=(4.8, 3.8), note=": conflict and its null")
 
 
 def _epochs(axes: Axes, found: Json) -> None:

@@ -17,12 +17,13 @@ from gradtruce.study.gradient_dynamics.run import (
     Json,
     MicroBatches,
     OpenedRun,
-    counts_of,
     left_alone,
     losses_of,
 )
 from gradtruce.training.assembly import build_engine
+from gradtruce.training.counts import normalizers_of
 from gradtruce.training.stepper import clip_gradients
+from gradtruce.training.world import ALONE
 
 JOINT, UPDATE = "joint", "update"
 CLIPPED: Final = " clipped"
@@ -138,7 +139,8 @@ def step_rows(
     engine: TaskGradients | None,
 ) -> dict[str, list[Tensor | None]]:
     """Return the task gradients of one step, and let an engine fill `.grad` from the same pass."""
-    normalizers = counts_of(point.method, micro)
+    device = point.method.device
+    normalizers = normalizers_of([each.to(device) for each in micro], point.method, ALONE)
     rows: dict[str, list[Tensor | None]] = {}
     is_fed = engine is not None and not engine.needs_step
     for place, batch in enumerate(micro):

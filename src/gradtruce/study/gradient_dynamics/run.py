@@ -19,6 +19,7 @@ from gradtruce.training.config import RunConfig
 from gradtruce.training.config_file import load_config
 from gradtruce.training.data_parts import DataParts, load_data
 from gradtruce.training.device import on_device
+from gradtruce.training.null import without_trace
 from gradtruce.training.precision import autocast
 from gradtruce.training.runlog import read_log
 
@@ -161,15 +162,6 @@ def losses_of(
     return {task: loss for task, loss in losses.items() if task not in point.waiting}
 
 
-def counts_of(method: Method, batches: MicroBatches) -> dict[str, Tensor]:
-    """Return by how many terms the losses of one step are divided, over its micro-batches."""
-    total: dict[str, Tensor] = {}
-    for batch in batches:
-        for task, terms in method.loss_counts(batch.to(method.device)).items():
-            total[task] = total[task] + terms if task in total else terms
-    return total
-
-
 @contextmanager
 def left_alone(module: nn.Module, seed: int) -> Iterator[None]:
     """Let a model run with random numbers of a seed, then put buffers, mode and these back.
@@ -181,13 +173,9 @@ def left_alone(module: nn.Module, seed: int) -> Iterator[None]:
     tensor([0.])
     """
     was_training = module.training
-    kept = {name: buffer.clone() for name, buffer in module.named_buffers()}
-    with torch.random.fork_rng():
+    with without_trace(module):
         torch.manual_seed(seed)
         try:
             yield
         finally:
             module.train(was_training)
-            with torch.no_grad():
-                for name, buffer in module.named_buffers():
-                    buffer.copy_(kept[name])

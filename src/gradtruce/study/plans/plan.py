@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, final
+from typing import Annotated, Any, Final, final
 
 from pydantic import BaseModel, Field, model_validator
 
@@ -19,6 +19,18 @@ from gradtruce.study.plans.entries import (
 from gradtruce.study.plans.task_weights import scale_auxiliary
 from gradtruce.training.config import RunConfig
 from gradtruce.training.config_file import Table, check, merge, parse_override, read_table
+
+PLAN: Final = "plan.toml"
+"""The resolved plan in a study's folder."""
+
+
+def run_folder(method: str, data: str, arm: str, seed: int) -> Path:
+    """Return where a run lies, relative to the folder of its study.
+
+    >>> run_folder("r2gen", "phantom", "famo", 0).as_posix()
+    'runs/r2gen/phantom/famo/seed-0'
+    """
+    return Path("runs", method, data, arm, f"seed-{seed}")
 
 
 @final
@@ -146,7 +158,7 @@ class StudyPlan(TableOfPlan):
                 arm,
                 seed,
                 _with_seed(config, seed),
-                Path("runs", method, data, arm, f"seed-{seed}"),
+                run_folder(method, data, arm, seed),
             )
             for seed in self.seeds
             for method, data, arm, config in cells

@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Any, Final, final
 
 from gradtruce.evaluation.headline import SELECTION
+from gradtruce.study.plans.plan import PLAN, run_folder
 from gradtruce.study.results.record import ArmRecord, CellRecord
 from gradtruce.training.config_file import merge
-
-PLAN: Final = "plan.toml"
-"""The resolved plan in a study's folder."""
 
 _FIELDS: Final = ("title", "question", "reference", "seeds", "data", "methods", "arms")
 
@@ -118,7 +116,7 @@ def _places(plan: Mapping[str, Any], seeds: tuple[int, ...]) -> Iterator[Planned
             for data in plan["data"]:
                 for arm, entry in plan["arms"].items():
                     if method in entry.get("methods", (method,)):
-                        folder = Path("runs", method, data, arm, f"seed-{seed}")
+                        folder = run_folder(method, data, arm, seed)
                         yield PlannedPlace(f"{method}/{data}", arm, seed, folder)
 
 

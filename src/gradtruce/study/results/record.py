@@ -11,6 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gradtruce.evaluation.files import write_whole
 
+RECORD: Final = "study.json"
+"""The numbers in a study's folder."""
+
 SCHEMA: Final = 1
 
 Outcome = Literal["better", "worse", "undecided", "untested"]

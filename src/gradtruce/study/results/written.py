@@ -12,13 +12,13 @@ from gradtruce.study.published.tables import published_study_tables
 from gradtruce.study.results.finished import read_results
 from gradtruce.study.results.measures import measures
 from gradtruce.study.results.outline import read_outline
+from gradtruce.study.results.record import RECORD
 from gradtruce.study.results.summary import SummaryOptions, Watch, summarise
 from gradtruce.study.tables.layout import tables
 from gradtruce.study.tables.model import StudyTable
 from gradtruce.study.tables.text import as_csv, as_latex, as_markdown
 from gradtruce.training.select import selected_terms
 
-RECORD: Final = "study.json"
 TABLES: Final = "tables"
 PUBLISHED: Final = "published"
 

@@ -9,10 +9,9 @@ from typing import Any, Final, final
 import tomli_w
 
 from gradtruce.evaluation.files import write_whole
-from gradtruce.study.plans.plan import PlannedRun, StudyPlan, load_plan
+from gradtruce.study.plans.plan import PLAN, PlannedRun, StudyPlan, load_plan
 from gradtruce.study.running.locks import locked
 
-PLAN: Final = "plan.toml"
 IDENTITY: Final = "study.id"
 _GROWING: Final = ("seeds", "data", "methods", "arms")
 """What may be added to a study that is there."""

@@ -12,7 +12,8 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, final
 
 from gradtruce.study.running.entry import Entry, State
-from gradtruce.study.running.storage import TrialState, open_storage, optuna, quiet
+from gradtruce.study.running.folder import StudyFolder
+from gradtruce.study.running.storage import TrialState, open_storage, optuna, quiet, sqlite_url
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -129,6 +130,20 @@ class Queue:
             other.user_attrs[_RUN] == name and other._trial_id < trial
             for other in self._trials(TrialState.RUNNING)
         )
+
+
+def study_queue(study: StudyFolder, storage: str | None = None) -> Queue:
+    """Open the queue of a study.
+
+    Args:
+        study: On disk.
+        storage: Database that the workers share, by URL; SQLite in the folder where not given.
+
+    Raises:
+        ImportError: If Optuna or the database's driver is not installed.
+        ConnectionError: If the database can't be reached.
+    """
+    return Queue(storage or sqlite_url(study.path / "study.db"), study.identity)
 
 
 def _rank(trial: "FrozenTrial") -> tuple[int, int]:

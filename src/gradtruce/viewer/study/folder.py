@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Final, final
 
 from gradtruce.data.prepared import PreparedDataset
-from gradtruce.study.plans.plan import StudyPlan, load_plan
-from gradtruce.study.results.record import CellRecord, StudyRecord
+from gradtruce.study.plans.plan import PLAN, StudyPlan, load_plan
+from gradtruce.study.results.record import RECORD, CellRecord, StudyRecord
 from gradtruce.study.results.record import RunRecord as PlannedRecord
 from gradtruce.viewer.report.records import RunRecord, read_run
 
-NUMBERS: Final = "study.json"
-PLAN: Final = "plan.toml"
 _METRICS: Final = "metrics.json"
 
 
@@ -78,7 +76,7 @@ def is_study(folder: Path) -> bool:
     is_comparison = (
         folder / "summary.json"
     ).is_file()  # of the demonstration, which has a plan too
-    return not is_comparison and any((folder / name).is_file() for name in (NUMBERS, PLAN))
+    return not is_comparison and any((folder / name).is_file() for name in (RECORD, PLAN))
 
 
 def title_of(cell: CellRecord) -> str:
@@ -97,7 +95,7 @@ def read_study(folder: Path) -> StudyFolder:
     Traceback (most recent call last):
     FileNotFoundError: no runs/nowhere/study.json; `gradtruce study tables runs/nowhere` writes it
     """
-    record = StudyRecord.read(folder / NUMBERS)
+    record = StudyRecord.read(folder / RECORD)
     path = folder / PLAN
     if not path.is_file():
         raise FileNotFoundError(f"no {path}; `gradtruce study run` writes it, with the runs")
@@ -115,7 +113,7 @@ def _check_age(folder: Path, record: StudyRecord) -> None:
     changed = [run.folder for run in record.runs if not _agrees(folder, run, record.headline)]
     if changed:
         raise ValueError(
-            f"{folder / NUMBERS} is older than the runs: "
+            f"{folder / RECORD} is older than the runs: "
             f"{_some(changed)} differ from what it says; "
             f"run `gradtruce study tables {folder}`"
         )
