@@ -7,7 +7,7 @@ from gradtruce.study.claims.judgement import claim_records
 from gradtruce.study.claims.records import CLAIMS
 from gradtruce.study.results.measures import MEASURES
 from gradtruce.study.results.outline import stages
-from gradtruce.study.results.record import ArmRecord, RunRecord, StudyRecord
+from gradtruce.study.results.record import ArmRecord, NoiseRecord, RunRecord, StudyRecord
 from gradtruce.study.results.resampling import CellScores, Resampled
 from gradtruce.study.results.statistics import compare_pair
 
@@ -22,11 +22,11 @@ LINEAR = arm("linear", name="linear")
 CAME = arm("came_grad", name="came_grad")
 
 
-def judged(levels, arms, runs=(), noise=0.005):
+def judged(levels, arms, runs=(), spread=0.005, noise=()):
     """Return the claims by name, for arms of given mean scores."""
     table = {}
     for number, (name, level) in enumerate(levels.items()):
-        values = np.random.default_rng(number).normal(level, noise, size=5)
+        values = np.random.default_rng(number).normal(level, spread, size=5)
         for seed, value in enumerate(values):
             drawn = np.random.default_rng(seed).normal(value, 0.001, size=40)
             table[name, seed] = Resampled(float(value), drawn)
@@ -35,8 +35,8 @@ def judged(levels, arms, runs=(), noise=0.005):
     study = StudyRecord(
         title="T", question="Q?", reference="linear", headline=METRIC, seeds=range(5),
         arms=tuple(arms), cells=(), metrics=tuple(each.record for each in MEASURES),
-        runs=tuple(runs), scores=(), comparisons=(), ranks=(), verdicts=(), families=(),
-        protocols=(), claims=(), settings={}, machine={},
+        runs=tuple(runs), noise=tuple(noise), scores=(), comparisons=(), ranks=(), verdicts=(),
+        families=(), protocols=(), claims=(), settings={}, machine={},
     )  # fmt: skip
 
     def contrast(one, other, measure):
@@ -59,9 +59,9 @@ def test_no_gain_and_a_loss_are_not_supported(level):
 
 
 def test_stable_words_are_a_matter_of_the_margin():
-    near = judged({"linear": 0.5, "came_grad": 0.5}, [LINEAR, CAME], noise=0.001)
+    near = judged({"linear": 0.5, "came_grad": 0.5}, [LINEAR, CAME], spread=0.001)
     assert near["words"].status == "supported"
-    below = judged({"linear": 0.5, "came_grad": 0.48}, [LINEAR, CAME], noise=0.001)
+    below = judged({"linear": 0.5, "came_grad": 0.48}, [LINEAR, CAME], spread=0.001)
     assert below["words"].status == "not supported"
 
 
@@ -106,20 +106,47 @@ def test_of_a_grid_the_default_settings_stand_for_came_grad():
     assert judged(levels, [LINEAR, small, CAME])["gain"].status == "supported"
 
 
-def run(seed, across, within):
+def run(seed, cosine, across):
     return RunRecord(
-        cell="cell", arm="linear", seed=seed, folder="", is_finished=True,
-        conflict_share=0.5, cross_task_share=across, within_task_share=within,
+        cell="cell", arm="linear", seed=seed, folder="", is_finished=True, conflict_share=0.5,
+        cross_task_cosine=cosine, cross_task_share=across, within_task_share=0.2,
     )  # fmt: skip
 
 
-def test_conflict_is_what_exceeds_the_null():
+def test_conflict_is_a_negative_cosine_where_no_noise_is_shared():
     arms, levels = [LINEAR], {"linear": 0.5}
-    above = judged(levels, arms, [run(seed, 0.6 + 0.01 * seed, 0.2) for seed in range(5)])
-    assert above["conflict"].status == "supported"
-    same = judged(levels, arms, [run(seed, 0.5, 0.5 + 0.01 * (seed - 2)) for seed in range(5)])
-    assert same["conflict"].status == "not supported"
+    opposed = judged(levels, arms, [run(seed, -0.2 + 0.01 * seed, 0.8) for seed in range(5)])
+    assert opposed["conflict"].status == "supported"
+    agreed = judged(levels, arms, [run(seed, 0.2 + 0.01 * seed, 0.3) for seed in range(5)])
+    assert agreed["conflict"].status == "not supported"
     assert "null_every" in judged(levels, arms)["conflict"].evidence
+
+
+def test_an_excess_over_the_null_alone_is_no_conflict():
+    independent = [run(seed, 0.01 * (seed - 2), 0.5) for seed in range(5)]
+    claim = judged({"linear": 0.5}, [LINEAR], independent)["conflict"]
+    assert claim.status == "not supported"
+    assert "negative 50%, of one task with itself 20%" in claim.evidence
+
+
+def noise(seed, update_ratio, gain=1.5):
+    return NoiseRecord(
+        cell="cell", arm="came_grad", seed=seed, gain=gain,
+        update_ratio=update_ratio, joint_ratio=1.0,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("factor", "status"), [(3.0, "supported"), (1.0, "not supported")])
+def test_noise_counts_after_division_by_the_square_of_the_gain(factor, status):
+    pairs = [noise(seed, 2.25 * (factor + 0.01 * (seed - 2))) for seed in range(5)]
+    claim = judged({"linear": 0.5, "came_grad": 0.5}, [LINEAR, CAME], noise=pairs)["trace"]
+    assert claim.status == status
+    assert f"divided by gain² (1.50²) {factor:.2f}" in claim.evidence
+
+
+def test_one_analysed_pair_is_too_few():
+    arms, levels = [LINEAR, CAME], {"linear": 0.5, "came_grad": 0.5}
+    assert judged(levels, arms, noise=[noise(0, 9.0)])["trace"].status == "not measured"
 
 
 def test_what_needs_credentialed_data_is_not_testable_here():

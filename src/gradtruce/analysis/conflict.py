@@ -3,8 +3,10 @@
 Two tasks are said to conflict in a step where their gradients have a negative cosine. Gradients of
 small batches are noisy, and two noisy gradients often have a negative cosine although nothing is in
 conflict. The null tells how often: a batch is cut into two disjoint halves A and B, and the cosine
-between task i on A and task j on B stands beside that of task i on A and task i on B. Only what
-exceeds the second is conflict between tasks.
+between task i on A and task j on B stands beside that of task i on A and task i on B. Tasks that
+have nothing to do with each other agree less than each with itself too, and have as many positive
+cosines as negative ones. Tasks that oppose each other have a negative cosine on average, between
+disjoint halves, where no noise is shared.
 """
 
 import math

@@ -56,6 +56,7 @@ def analyse(
     """
     from gradtruce.cli.bar import Bars, quieten_transformers
     from gradtruce.study.gradient_dynamics.analyse import analyse as analyse_runs
+    from gradtruce.study.gradient_dynamics.names import FOLDER
     from gradtruce.study.gradient_dynamics.options import PARTS, AnalysisOptions, parts_named
 
     quieten_transformers()
@@ -71,7 +72,7 @@ def analyse(
         is_double=float64,
         seed=seed,
     )
-    folder = run / "analysis" if output is None else output
+    folder = run / FOLDER if output is None else output
     with Bars() as bars:
 
         def show(phase: str, share: float) -> None:

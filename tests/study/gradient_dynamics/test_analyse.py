@@ -1,6 +1,7 @@
 import hashlib
 import json
 import shutil
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,10 @@ import torch
 from gradtruce.study.gradient_dynamics.analyse import analyse
 from gradtruce.study.gradient_dynamics.options import AnalysisOptions
 from gradtruce.study.gradient_dynamics.run import open_checkpoint, open_run
+from gradtruce.study.results.finished import read_results
+from gradtruce.study.results.noise import read_noise
+from gradtruce.study.results.outline import read_outline
+from tests.study.made_study import make_study
 
 SMALL = AnalysisOptions(batches=4, window=4, fixed_batches=1, points=3, tolerance=1e-2, reach=0.5)
 
@@ -134,6 +139,32 @@ def test_the_log_alone_needs_no_checkpoint_and_no_data(linear, tmp_path):
     with pytest.raises(FileNotFoundError, match="--only log"):
         analyse([run], tmp_path / "deep", AnalysisOptions(batches=4))
     assert not (tmp_path / "deep").exists()
+
+
+def test_a_study_reads_the_noise_of_pairs_of_its_runs(both, tmp_path):
+    found = deepcopy(both[1])
+    study = make_study(tmp_path / "study", (0, 1))
+    outline = read_outline(study)
+    assert read_noise(read_results(study, outline)) == ()
+    place = study / "runs/r2gen/phantom/linear/seed-0/analysis/analysis.json"
+    place.parent.mkdir()
+    for path, count in (("../../../came_grad/seed-1", 0), ("../../../came_grad/seed-0", 1)):
+        found["runs"][1]["path"] = path
+        place.write_text(json.dumps(found))
+        records = read_noise(read_results(study, outline))
+        assert len(records) == count  # another seed is no pair
+    assert (records[0].arm, records[0].seed) == ("came_grad", 0)
+    at_point = found["noise_of_second_over_first"]["at_point"]
+    assert records[0].update_ratio == at_point["update"]["value"]
+    place.write_text("{}")
+    with pytest.raises(ValueError, match=r"analysis\.json: no analysis"):
+        read_noise(read_results(study, outline))
+
+
+def test_the_place_of_a_run_is_told_from_that_of_its_analysis(both, linear, came_grad):
+    output, found, _ = both
+    places = [(output / run["path"]).resolve() for run in found["runs"]]
+    assert places == [linear.resolve(), came_grad.resolve()]
 
 
 def test_one_seed_gives_the_same_files_to_the_byte(came_grad, tmp_path):

@@ -10,6 +10,7 @@ from gradtruce.viewer.report.dynamics import (
     cosine_histograms,
     dynamics_rows,
     excess_over_null,
+    mean_cosine,
     verdict,
 )
 from gradtruce.viewer.report.records import RunLog, RunRecord, read_run
@@ -49,20 +50,21 @@ def test_a_histogram_holds_all_cosines_and_both_tasks_of_the_null(comparison: Pa
 def test_more_conflict_than_noise_is_told_from_noise():
     log = RunLog(nulls=[measured(-0.5, 0.5)] * 9 + [measured(0.5, 0.5)])
     excess = excess_over_null(log)
-    assert excess is not None
-    value, low, high = excess
-    assert value == pytest.approx(0.9)
-    assert 0 < low <= value <= high
-    assert "independent ones do too" in verdict(log)
+    assert excess.value == pytest.approx(0.9)
+    assert 0 < excess.low <= excess.high
 
 
-def test_as_much_conflict_as_noise_is_called_noise():
-    nulls = [measured(-0.5, 0.5), measured(0.5, -0.5)] * 8
-    assert "no more often" in verdict(RunLog(nulls=nulls))
-
-
-def test_less_conflict_than_noise_is_said():
-    assert "less often" in verdict(RunLog(nulls=[measured(0.5, -0.5)] * 5))
+@pytest.mark.parametrize(
+    ("cosines", "words"),
+    [
+        ([-0.5, -0.4, -0.5, -0.6], "oppose each other:"),
+        ([0.5, 0.4, 0.5, 0.6], "help each other:"),
+        ([-0.5, 0.5, -0.4, 0.4], "neither oppose nor help"),
+    ],
+)
+def test_the_sign_of_the_mean_cosine_decides_and_not_the_null(cosines, words):
+    for within in (-0.5, 0.9):
+        assert words in verdict(RunLog(nulls=[measured(cross, within) for cross in cosines * 3]))
 
 
 def test_one_measurement_gives_no_verdict():
@@ -77,4 +79,5 @@ def test_every_row_has_a_value_a_run(comparison: Path):
 
 
 def test_a_log_without_measurements_has_no_row():
-    assert excess_over_null(RunLog()) is None
+    assert excess_over_null(RunLog()).count == 0
+    assert np.isnan(mean_cosine(RunLog()).value)

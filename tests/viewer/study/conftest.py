@@ -71,6 +71,7 @@ def run_record(folder: Path, place: PlannedPlace) -> RunRecord:
         seconds_per_step=0.12 + 0.02 * place.seed,
         conflict_share=0.2,
         cross_task_share=0.4,
+        cross_task_cosine=-0.02,
         within_task_share=0.38 + 0.01 * place.seed,
         clipped_share=0.1,
     )

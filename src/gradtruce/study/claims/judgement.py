@@ -9,7 +9,13 @@ import numpy as np
 
 from gradtruce.evaluation.comparison import holm
 from gradtruce.evaluation.significance import LEVEL
-from gradtruce.study.claims.records import CLAIMS, Claim, differ_in_gain, has_default_stages
+from gradtruce.study.claims.records import (
+    CLAIMS,
+    Claim,
+    differ_in_gain,
+    has_default_stages,
+    is_came_grad,
+)
 from gradtruce.study.results.effects import detectable
 from gradtruce.study.results.measures import Measure
 from gradtruce.study.results.pooling import Pooled, pool
@@ -25,7 +31,8 @@ Contrast = Callable[[str, str, Measure], Sequence[ComparisonRecord]]
 """Gives arm − other arm in a metric, one a cell."""
 
 TRACE: Final = (
-    "`gradtruce analyse` of a run with linear scalarization and one with CAME-Grad measures it"
+    "fewer than two pairs of runs were analysed; `gradtruce analyse LINEAR CAME_GRAD --only noise`"
+    " of two runs of one seed measures it"
 )
 
 
@@ -90,8 +97,8 @@ def _finding(
     """Return the finding, or what it would take to have one."""
     if claim.name == "conflict":
         return _conflict(study)
-    if claim.better is None or claim.worse is None:
-        return TRACE
+    if claim.name == "trace":
+        return _trace(study)
     metric = study.headline if claim.metric == "headline" else claim.metric
     measure = next((each for each in every if each.record.name == metric), None)
     pairs = _pairs(claim, study)
@@ -173,25 +180,48 @@ def _words(
 
 
 def _conflict(study: StudyRecord) -> Finding | str:
-    """Return the excess of negative cosines between tasks over the null, in the linear arm."""
-    excess, shares = [], []
-    for run in study.runs:
-        if run.arm != study.reference or not run.is_finished:
-            continue
-        if run.cross_task_share is None or run.within_task_share is None:
-            continue
-        excess.append(run.cross_task_share - run.within_task_share)
-        shares.append((run.conflict_share or 0.0, run.cross_task_share, run.within_task_share))
-    if len(excess) < 2:
+    """Return the mean cosine of two tasks where they share no noise, in the reference arm."""
+    runs = [run for run in study.runs if run.arm == study.reference]
+    cosines = [run.cross_task_cosine for run in runs if run.cross_task_cosine is not None]
+    mean = _mean_over_runs(cosines)
+    if mean is None:
         return "fewer than two runs of the reference arm logged the null; set training.null_every"
-    values = np.array(excess)
-    error = float(values.std(ddof=1)) / float(np.sqrt(len(values)))
-    mean = Pooled(float(values.mean()), error, len(values) - 1.0, 1)
     low, high = mean.interval()
-    steps, across, within = np.mean(shares, axis=0)
+    across, within, whole = (
+        np.mean([value for run in runs if (value := getattr(run, name)) is not None])
+        for name in ("cross_task_share", "within_task_share", "conflict_share")
+    )
     evidence = (
-        f"negative between tasks in {steps:.0%} of steps; on halves of a batch {across:.0%} between"
-        f" tasks and {within:.0%} of one task with itself: excess {mean.difference:+.3f}"
-        f" [{low:+.3f}, {high:+.3f}] over {len(excess)} runs"
+        f"mean cosine {mean.difference:+.4f} [{low:+.4f}, {high:+.4f}] over {len(cosines)} runs, on"
+        f" disjoint halves of a batch; negative {across:.0%}, of one task with itself {within:.0%},"
+        f" of two tasks on whole batches {whole:.0%}"
     ).replace("-0.", "−0.")
+    return Finding(mean.p(), mean.difference < 0, evidence)
+
+
+def _trace(study: StudyRecord) -> Finding | str:
+    """Return the noise of CAME-Grad's update over that of linear scalarization's, less the gain."""
+    arms = {arm.name for arm in study.arms if is_came_grad(arm) and has_default_stages(arm)}
+    pairs = [pair for pair in study.noise if pair.arm in arms]
+    mean = _mean_over_runs([float(np.log(each.update_ratio / each.gain**2)) for each in pairs])
+    if mean is None:
+        return TRACE
+    left, low, high = np.exp([mean.difference, *mean.interval()])
+    raw, joint, gain = (
+        float(np.exp(np.mean(np.log([getattr(each, name) for each in pairs]))))
+        for name in ("update_ratio", "joint_ratio", "gain")
+    )
+    evidence = (
+        f"trace {raw:.2f} times that of linear scalarization over {len(pairs)} pairs; divided by"
+        f" gain² ({gain:.2f}²) {left:.2f} [{low:.2f}, {high:.2f}]; of Σ λ g itself, where only the"
+        f" parameters differ, {joint:.2f}"
+    )
     return Finding(mean.p(), mean.difference > 0, evidence)
+
+
+def _mean_over_runs(values: Sequence[float]) -> Pooled | None:
+    """Return the mean with the error of independent runs; `None` of fewer than two."""
+    if len(values) < 2:
+        return None
+    error = float(np.std(values, ddof=1)) / float(np.sqrt(len(values)))
+    return Pooled(float(np.mean(values)), error, len(values) - 1.0, 1)

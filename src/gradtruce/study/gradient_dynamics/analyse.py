@@ -1,6 +1,7 @@
 """One analysis: read, measure, compare, write."""
 
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -21,7 +22,8 @@ from gradtruce.study.gradient_dynamics.curvature_part import (
 from gradtruce.study.gradient_dynamics.figures import draw, require_formats
 from gradtruce.study.gradient_dynamics.layers_part import analyse_layers
 from gradtruce.study.gradient_dynamics.log_part import analyse_log
-from gradtruce.study.gradient_dynamics.noise_part import JOINT, UPDATE, noise_at_point
+from gradtruce.study.gradient_dynamics.names import FILE, JOINT, UPDATE
+from gradtruce.study.gradient_dynamics.noise_part import noise_at_point
 from gradtruce.study.gradient_dynamics.options import AnalysisOptions
 from gradtruce.study.gradient_dynamics.run import (
     Checkpoint,
@@ -40,7 +42,6 @@ from gradtruce.training.progress import without_transformers_bars
 from gradtruce.training.runlog import plain
 
 SCHEMA: Final = 1
-FILE: Final = "analysis.json"
 HOW: Final = {
     "intervals": "95 %, over batches or steps of the one run; nothing of other seeds",
     "noise_of_second_over_first": "second run's trace over the first's, each at its own parameters;"
@@ -82,6 +83,8 @@ def analyse(
     require_comparable(runs)
     tell = watch or (lambda *_: None)
     found = _Analysis(runs, options, tell).all_parts()
+    for described, run in zip(found["runs"], runs, strict=True):
+        described["path"] = Path(os.path.relpath(run.folder, output)).as_posix()
     result: Json = plain(found)
     output.mkdir(parents=True, exist_ok=True)
     tell("drawing", 0.98)

@@ -16,9 +16,10 @@ from gradtruce.analysis.landscape import (
     random_direction,
 )
 from gradtruce.analysis.sharpness import largest_eigenvalue
+from gradtruce.study.gradient_dynamics.names import JOINT
 from gradtruce.study.gradient_dynamics.options import AnalysisOptions
 from gradtruce.study.gradient_dynamics.run import Json
-from gradtruce.study.gradient_dynamics.surface import HOW, JOINT, Surface
+from gradtruce.study.gradient_dynamics.surface import HOW, Surface
 
 LANDSCAPE_HOW = (
     HOW + "; standard normal directions of a seed, the same for both runs, each filter scaled to "

@@ -11,6 +11,7 @@ from gradtruce.analysis.conflict import Row, shared_places
 from gradtruce.analysis.estimate import ratio_estimate
 from gradtruce.analysis.noise import NoiseMeter, NoiseTrace, effective_gain
 from gradtruce.gradients import TaskGradients
+from gradtruce.study.gradient_dynamics.names import JOINT, UPDATE
 from gradtruce.study.gradient_dynamics.options import AnalysisOptions
 from gradtruce.study.gradient_dynamics.run import (
     Checkpoint,
@@ -25,7 +26,6 @@ from gradtruce.training.counts import normalizers_of
 from gradtruce.training.stepper import clip_gradients
 from gradtruce.training.world import ALONE
 
-JOINT, UPDATE = "joint", "update"
 CLIPPED: Final = " clipped"
 
 HOW = (

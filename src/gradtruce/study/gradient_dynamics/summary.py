@@ -55,7 +55,7 @@ def _conflict(result: Json) -> str:
                     _percent(found["cross_task"]["negative"]),
                     within,
                     "–" if excess is None else _percent(excess["negative"], signed=True),
-                    "–" if excess is None else _number(excess["cosine"]),
+                    _number(found["cross_task"]["cosine"]),
                 )
             )
     header = (
@@ -65,11 +65,11 @@ def _conflict(result: Json) -> str:
         "disjoint halves",
         "null (each task with itself)",
         "excess over null",
-        "mean cosine less null",
+        "mean cosine, disjoint halves",
     )
     text = _table(header, rows)
     if any(row[-1] != "–" for row in rows):
-        notes.append("Conflict is an excess whose interval is above 0.")
+        notes.append("Tasks oppose each other where the mean cosine on disjoint halves is below 0.")
     return "\n\n".join(filter(None, (text, "\n".join(notes))))
 
 

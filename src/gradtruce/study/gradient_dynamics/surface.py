@@ -11,10 +11,9 @@ from torch import Tensor
 
 from gradtruce.data.batch import Batch
 from gradtruce.methods.base import model_inputs
+from gradtruce.study.gradient_dynamics.names import JOINT
 from gradtruce.study.gradient_dynamics.options import AnalysisOptions
 from gradtruce.study.gradient_dynamics.run import Checkpoint, MicroBatches, left_alone
-
-JOINT = "joint"
 
 HOW = (
     "mean loss of fixed batches in evaluation mode (no dropout, running statistics of batch "

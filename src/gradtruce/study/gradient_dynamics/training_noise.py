@@ -7,10 +7,9 @@ import torch
 
 from gradtruce.analysis.noise import NoiseTrace
 from gradtruce.data.loader import Loader
+from gradtruce.study.gradient_dynamics.names import JOINT, UPDATE
 from gradtruce.study.gradient_dynamics.noise_part import (
     CLIPPED,
-    JOINT,
-    UPDATE,
     Noise,
     described,
     step_rows,

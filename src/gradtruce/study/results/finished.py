@@ -28,6 +28,7 @@ class RunFacts:
         best_step: Step of the checkpoint that was tested.
         conflict_share: Of the cosines between two tasks, those that are negative.
         cross_task_share: The same between tasks on disjoint halves of a batch.
+        cross_task_cosine: Mean cosine between tasks on disjoint halves of a batch.
         within_task_share: The null: one task on disjoint halves of a batch.
         clipped_share: Of the steps, those whose gradient was clipped.
 
@@ -40,6 +41,7 @@ class RunFacts:
     best_step: int | None = None
     conflict_share: float | None = None
     cross_task_share: float | None = None
+    cross_task_cosine: float | None = None
     within_task_share: float | None = None
     clipped_share: float | None = None
 
@@ -160,6 +162,7 @@ def read_facts(path: Path) -> RunFacts:
         best_step=best,
         conflict_share=_negative(steps, "cosines"),
         cross_task_share=_negative(nulls, "cross_task"),
+        cross_task_cosine=_mean(nulls, "cross_task"),
         within_task_share=_negative(nulls, "within_task"),
         clipped_share=sum(clipped) / len(clipped) if clipped else None,
     )
@@ -167,4 +170,14 @@ def read_facts(path: Path) -> RunFacts:
 
 def _negative(lines: Sequence[Mapping[str, Any]], name: str) -> float | None:
     """Return the share of negative cosines over all lines and pairs of tasks."""
-    return negative_share(value for line in lines for value in (line.get(name) or {}).values())
+    return negative_share(_cosines(lines, name))
+
+
+def _mean(lines: Sequence[Mapping[str, Any]], name: str) -> float | None:
+    """Return the mean cosine over all lines and pairs of tasks."""
+    known = [value for value in _cosines(lines, name) if value is not None]
+    return statistics.fmean(known) if known else None
+
+
+def _cosines(lines: Sequence[Mapping[str, Any]], name: str) -> list[float | None]:
+    return [value for line in lines for value in (line.get(name) or {}).values()]

@@ -89,6 +89,7 @@ class RunRecord(_Part):
         best_step: Step of the checkpoint that was tested.
         conflict_share: Share of steps in which two tasks had a negative cosine, over all pairs.
         cross_task_share: The same cosines between halves of a batch, in the null's steps.
+        cross_task_cosine: Their mean, between halves of a batch; below 0 the tasks oppose.
         within_task_share: The null: of one task with itself, between halves of a batch.
         clipped_share: Share of steps whose gradient was clipped.
     """
@@ -104,8 +105,29 @@ class RunRecord(_Part):
     best_step: int | None = None
     conflict_share: float | None = None
     cross_task_share: float | None = None
+    cross_task_cosine: float | None = None
     within_task_share: float | None = None
     clipped_share: float | None = None
+
+
+class NoiseRecord(_Part):
+    """Gradient noise of an arm's update over the reference arm's, of one pair of runs.
+
+    Attributes:
+        cell: Of both runs.
+        arm: Of the one whose update is above the line.
+        seed: Of both.
+        update_ratio: Trace of the noise covariance of its update over that of the reference's.
+        joint_ratio: The same of the weighted sum of task gradients: what is not the update's doing.
+        gain: Of the update over its own joint gradient, as the ratio of root mean squares.
+    """
+
+    cell: str
+    arm: str
+    seed: int
+    update_ratio: float
+    joint_ratio: float
+    gain: float
 
 
 class ArmScore(_Part):
@@ -254,6 +276,7 @@ class StudyRecord(_Part):
         cells: In the plan's order.
         metrics: In the tables' order.
         runs: Every planned run.
+        noise: Every pair of finished runs that `gradtruce analyse` was asked of.
         scores: Every cell, arm and metric.
         comparisons: Every cell, arm but the reference, and metric.
         ranks: Best first within each metric.
@@ -276,6 +299,7 @@ class StudyRecord(_Part):
     cells: tuple[CellRecord, ...]
     metrics: tuple[MetricRecord, ...]
     runs: tuple[RunRecord, ...]
+    noise: tuple[NoiseRecord, ...] = ()
     scores: tuple[ArmScore, ...]
     comparisons: tuple[ComparisonRecord, ...]
     ranks: tuple[RankRecord, ...]

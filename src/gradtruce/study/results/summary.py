@@ -11,6 +11,7 @@ from gradtruce.study.claims.judgement import claim_records
 from gradtruce.study.machine import machine
 from gradtruce.study.results.finished import FinishedRun, StudyResults
 from gradtruce.study.results.measures import Measure
+from gradtruce.study.results.noise import read_noise
 from gradtruce.study.results.outline import Outline, stages
 from gradtruce.study.results.protocols import protocol_lines, run_config, training_settings
 from gradtruce.study.results.ranks import ranks
@@ -95,6 +96,7 @@ def summarise(
         cells=outline.cells,
         metrics=tuple(measure.record for measure in every),
         runs=tuple(_runs(results, every)),
+        noise=read_noise(results),
         scores=arm_scores(outline, cells, every),
         comparisons=found.comparisons,
         ranks=ranks(outline, cells, every, seed=chosen.seed),

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.stats import binomtest
 
+from gradtruce.analysis.estimate import Estimate, mean_estimate, share_difference
 from gradtruce.viewer.frame.chart import Panel, Series
 from gradtruce.viewer.frame.histogram import CosineSet, Histogram
 from gradtruce.viewer.frame.score_text import percent
@@ -20,7 +21,6 @@ Parts = Float[np.ndarray, " parts"]
 
 _FEW_EPOCHS: Final = 3
 _STRETCHES: Final = 8
-_DRAWS: Final = 2000
 
 
 @final
@@ -64,6 +64,9 @@ def dynamics_rows(runs: Sequence[RunRecord]) -> list[DynamicsRow]:
          [percent(share_negative(_half(run.log, "within_task"))) for run in runs]),
         ("Excess over the null", "percentage points, 95 % interval over measurements",
          [_excess_text(run.log) for run in runs]),
+        ("Mean cosine, half batches", "two tasks on disjoint halves, 95 % interval; "
+         "below 0 they oppose each other",
+         [_cosine_text(run.log) for run in runs]),
         ("Magnitude retained", "norm of the update over that of the joint gradient; "
          "median, 10th to 90th percentile",
          [_spread(run.log.column("gain")[1], "{:.2f}") for run in runs]),
@@ -78,25 +81,31 @@ def dynamics_rows(runs: Sequence[RunRecord]) -> list[DynamicsRow]:
     return [row for row in shown if any(value != "–" for value in row.values)]
 
 
-def excess_over_null(log: RunLog) -> tuple[float, float, float] | None:
-    """Return how much more often two tasks point apart than one task does, with 95 % interval.
-
-    Both are shares of negative cosines on disjoint halves of the same batches; the interval is a
-    percentile bootstrap over the measurements, seed 0. `None` below 2 measurements.
+def excess_over_null(log: RunLog) -> Estimate:
+    """Return how much more often two tasks point apart than one task does, on disjoint halves.
 
     >>> line = {"step": 1, "cross_task": {"a|b": -0.5}, "within_task": {"a": 0.5, "b": 0.1}}
-    >>> excess_over_null(RunLog(nulls=[line, line]))
-    (1.0, 1.0, 1.0)
+    >>> excess_over_null(RunLog(nulls=[line, line])).value
+    1.0
     """
-    gaps = np.array(
+    return share_difference(
         [_share(line, "cross_task") - _share(line, "within_task") for line in log.nulls]
     )
-    known = gaps[np.isfinite(gaps)]
-    if len(known) < 2:
-        return None
-    draws = np.random.default_rng(0).choice(known, (_DRAWS, len(known))).mean(axis=1)
-    low, high = np.percentile(draws, (2.5, 97.5))
-    return float(known.mean()), float(low), float(high)
+
+
+def mean_cosine(log: RunLog) -> Estimate:
+    """Return the mean cosine of two tasks on disjoint halves, over all pairs of tasks.
+
+    Below 0 the tasks oppose each other: the halves share no noise.
+
+    >>> line = {"step": 1, "cross_task": {"a|b": -0.5, "a|c": 0.1}}
+    >>> mean_cosine(RunLog(nulls=[line, line])).value
+    -0.2
+    """
+    means = [
+        _mean(np.array(list((line.get("cross_task") or {}).values()), float)) for line in log.nulls
+    ]
+    return mean_estimate([np.nan if mean is None else mean for mean in means])
 
 
 def verdict(log: RunLog) -> str:
@@ -104,21 +113,18 @@ def verdict(log: RunLog) -> str:
 
     >>> line = {"step": 1, "cross_task": {"a|b": -0.5}, "within_task": {"a": 0.5, "b": 0.1}}
     >>> verdict(RunLog(nulls=[line, line]))
-    'The tasks agree less with each other than each with itself; independent ones do too.'
+    'The tasks oppose each other: their mean cosine on disjoint halves is below 0.'
     """
-    excess = excess_over_null(log)
-    if excess is None:
+    cosine = mean_cosine(log)
+    if cosine.count < 2:
         return ""
-    _, low, high = excess
-    if low > 0:
-        return (
-            "The tasks agree less with each other than each with itself; independent ones do too."
-        )
-    if high < 0:
-        return "The tasks point apart less often than one task does on two halves of a batch."
+    if cosine.is_below(0.0):
+        return "The tasks oppose each other: their mean cosine on disjoint halves is below 0."
+    if cosine.is_above(0.0):
+        return "The tasks help each other: their mean cosine on disjoint halves is above 0."
     return (
-        "The tasks point apart no more often than one task does on two halves of a batch, as far "
-        "as these measurements tell."
+        "The tasks neither oppose nor help each other, as far as these measurements tell: the"
+        " interval of their mean cosine on disjoint halves holds 0."
     )
 
 
@@ -213,10 +219,19 @@ def _half(log: RunLog, kind: str) -> Values:
 
 
 def _excess_text(log: RunLog) -> str:
-    excess = excess_over_null(log)
-    if excess is None:
+    return _interval_text(excess_over_null(log), "{:+.0f}", 100.0)
+
+
+def _cosine_text(log: RunLog) -> str:
+    return _interval_text(mean_cosine(log), "{:+.3f}", 1.0)
+
+
+def _interval_text(found: Estimate, form: str, unit: float) -> str:
+    if found.count < 2:
         return "–"
-    value, low, high = (f"{100 * part:+.0f}".replace("-", "−") for part in excess)
+    value, low, high = (
+        form.format(unit * part).replace("-", "−") for part in (found.value, found.low, found.high)
+    )
     return f"{value} [{low}, {high}]"
 
 

@@ -69,9 +69,9 @@ class StudyPage:
 
     @property
     def conflict_reach(self) -> float:
-        """Largest distance from the null that the drawings of conflict show."""
-        ends = [abs(value) for row in self.conflict for value in row.excess]
-        return max([0.1, *ends])
+        """Largest cosine that the drawings of conflict show."""
+        ends = [abs(value) for row in self.conflict for value in row.cosines]
+        return max([0.05, *ends])
 
     @property
     def sections(self) -> list[tuple[str, str]]:

@@ -29,7 +29,7 @@ class ConflictRow:
         whole: Share of negative cosines between two tasks, whole batch.
         cross: The same on disjoint halves of a batch.
         null: Of one task on disjoint halves.
-        excess: cross − null of each run.
+        cosines: Mean cosine between two tasks on disjoint halves, of each run.
         clipped: Share of steps whose gradient was clipped.
     """
 
@@ -38,13 +38,13 @@ class ConflictRow:
     whole: float | None
     cross: float | None
     null: float | None
-    excess: tuple[float, ...]
+    cosines: tuple[float, ...]
     clipped: float | None
 
     @property
-    def mean_excess(self) -> float | None:
-        """Mean over runs of how much cross exceeds the null."""
-        return float(np.mean(self.excess)) if self.excess else None
+    def mean_cosine(self) -> float:
+        """Mean over runs; below 0 the tasks oppose each other."""
+        return float(np.mean(self.cosines))
 
 
 def conflict_rows(record: StudyRecord) -> list[ConflictRow]:
@@ -52,12 +52,8 @@ def conflict_rows(record: StudyRecord) -> list[ConflictRow]:
     rows = []
     for arm in record.arms:
         runs = [run for run in record.runs if run.arm == arm.name and run.is_finished]
-        excess = tuple(
-            run.cross_task_share - run.within_task_share
-            for run in runs
-            if run.cross_task_share is not None and run.within_task_share is not None
-        )
-        if excess:
+        cosines = tuple(run.cross_task_cosine for run in runs if run.cross_task_cosine is not None)
+        if cosines:
             rows.append(
                 ConflictRow(
                     label=arm.label,
@@ -65,7 +61,7 @@ def conflict_rows(record: StudyRecord) -> list[ConflictRow]:
                     whole=_mean([run.conflict_share for run in runs]),
                     cross=_mean([run.cross_task_share for run in runs]),
                     null=_mean([run.within_task_share for run in runs]),
-                    excess=excess,
+                    cosines=cosines,
                     clipped=_mean([run.clipped_share for run in runs]),
                 )
             )
