@@ -56,7 +56,14 @@ def write_run(folder: Path, predictions: Sequence[Prediction], *, steps: int = 4
     write_predictions(folder / "predictions.jsonl", predictions)
     cosine = {"report|findings": -0.1}
     lines = [
-        {"kind": "step", "step": step, "seconds": 0.1, "clipped": step == 1, "cosines": cosine}
+        {
+            "kind": "step",
+            "step": step,
+            "seconds": 0.1,
+            "clipped": step == 1,
+            "cosines": cosine,
+            "coefficients": {"report": 1.0, "findings": float(step)},
+        }
         for step in range(1, steps + 1)
     ]
     null = {

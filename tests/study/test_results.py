@@ -38,7 +38,7 @@ def test_the_facts_of_a_log(results):
     assert (facts.steps, facts.best_step, facts.seconds_per_step) == (4, 4, 0.1)
     assert (facts.conflict_share, facts.clipped_share) == (1.0, 0.25)
     assert (facts.cross_task_share, facts.within_task_share) == (0.0, 0.5)
-    assert facts.cross_task_cosine == 0.1
+    assert (facts.cross_task_cosine, facts.auxiliary_weight) == (0.1, 2.5)
 
 
 def test_a_log_without_steps_has_no_shares(tmp_path):

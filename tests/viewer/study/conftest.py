@@ -72,6 +72,7 @@ def run_record(folder: Path, place: PlannedPlace) -> RunRecord:
         conflict_share=0.2,
         cross_task_share=0.4,
         cross_task_cosine=-0.02,
+        auxiliary_weight=0.25,
         within_task_share=0.38 + 0.01 * place.seed,
         clipped_share=0.1,
     )

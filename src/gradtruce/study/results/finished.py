@@ -30,6 +30,8 @@ class RunFacts:
         cross_task_share: The same between tasks on disjoint halves of a batch.
         cross_task_cosine: Mean cosine between tasks on disjoint halves of a batch.
         within_task_share: The null: one task on disjoint halves of a batch.
+        auxiliary_weight: Coefficient of an auxiliary task in the update over that of the first
+            task, mean over tasks, median over steps.
         clipped_share: Of the steps, those whose gradient was clipped.
 
     >>> RunFacts(steps=400, seconds_per_step=0.2).clipped_share is None
@@ -43,6 +45,7 @@ class RunFacts:
     cross_task_share: float | None = None
     cross_task_cosine: float | None = None
     within_task_share: float | None = None
+    auxiliary_weight: float | None = None
     clipped_share: float | None = None
 
 
@@ -164,8 +167,19 @@ def read_facts(path: Path) -> RunFacts:
         cross_task_share=_negative(nulls, "cross_task"),
         cross_task_cosine=_mean(nulls, "cross_task"),
         within_task_share=_negative(nulls, "within_task"),
+        auxiliary_weight=_auxiliary_weight(steps),
         clipped_share=sum(clipped) / len(clipped) if clipped else None,
     )
+
+
+def _auxiliary_weight(steps: Sequence[Mapping[str, Any]]) -> float | None:
+    """Return what the update takes of the other tasks for each part of the first."""
+    ratios = []
+    for line in steps:
+        first, *others = (line.get("coefficients") or {"": None}).values()
+        if first and others and None not in others:
+            ratios.append(statistics.fmean(others) / first)
+    return statistics.median(ratios) if ratios else None
 
 
 def _negative(lines: Sequence[Mapping[str, Any]], name: str) -> float | None:

@@ -91,6 +91,8 @@ class RunRecord(_Part):
         cross_task_share: The same cosines between halves of a batch, in the null's steps.
         cross_task_cosine: Their mean, between halves of a batch; below 0 the tasks oppose.
         within_task_share: The null: of one task with itself, between halves of a batch.
+        auxiliary_weight: Coefficient of an auxiliary task in the update over that of the first
+            task, mean over tasks, median over steps.
         clipped_share: Share of steps whose gradient was clipped.
     """
 
@@ -107,6 +109,7 @@ class RunRecord(_Part):
     cross_task_share: float | None = None
     cross_task_cosine: float | None = None
     within_task_share: float | None = None
+    auxiliary_weight: float | None = None
     clipped_share: float | None = None
 
 

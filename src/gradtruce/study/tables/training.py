@@ -1,4 +1,4 @@
-"""What training took and how often gradients were in conflict, beside the null."""
+"""What training took, how often gradients were in conflict, and what the update was made of."""
 
 import statistics
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from gradtruce.study.tables.model import Entry, StudyTable, TableRow
 
 
 def training_table(look: Lookup) -> StudyTable:
-    """Return steps, time, conflict and clipping of every arm."""
+    """Return steps, time, conflict, weights and clipping of every arm."""
 
     def row(cell: CellRecord, arm: ArmRecord) -> TableRow:
         runs = [run for run in look.runs(cell.name, arm.name) if run.is_finished]
@@ -29,8 +29,11 @@ def training_table(look: Lookup) -> StudyTable:
             look,
             [look.headline()],
             "Conflict: share of negative cosines between two tasks in a step. Its null: share of"
-            " negative cosines of one task with itself, on two disjoint halves of a batch; the same"
-            " halves between two tasks stand beside it, with which it can be compared.",
+            " negative cosines of one task with itself, on two disjoint halves of a batch. Beside"
+            " it, and to be compared with it, the same halves between two tasks; cosine: their"
+            " mean, below 0 where the tasks oppose each other.",
+            "Auxiliary weight: coefficient of an auxiliary task in the update over that of the"
+            " first task, mean over tasks, median over steps; with static weights their ratio.",
         ),
     )
 
@@ -42,6 +45,8 @@ _FACTS: Final = (
     ("conflict_share", "Conflict", 2),
     ("cross_task_share", "Conflict, halves", 2),
     ("within_task_share", "Null, halves", 2),
+    ("cross_task_cosine", "Cosine, halves", 3),
+    ("auxiliary_weight", "Auxiliary weight", 2),
     ("clipped_share", "Clipped", 2),
 )
 """Field of a run, heading, digits."""

@@ -30,6 +30,7 @@ class ConflictRow:
         cross: The same on disjoint halves of a batch.
         null: Of one task on disjoint halves.
         cosines: Mean cosine between two tasks on disjoint halves, of each run.
+        weight: Coefficient of an auxiliary task in the update over that of the first.
         clipped: Share of steps whose gradient was clipped.
     """
 
@@ -39,6 +40,7 @@ class ConflictRow:
     cross: float | None
     null: float | None
     cosines: tuple[float, ...]
+    weight: float | None
     clipped: float | None
 
     @property
@@ -62,6 +64,7 @@ def conflict_rows(record: StudyRecord) -> list[ConflictRow]:
                     cross=_mean([run.cross_task_share for run in runs]),
                     null=_mean([run.within_task_share for run in runs]),
                     cosines=cosines,
+                    weight=_mean([run.auxiliary_weight for run in runs]),
                     clipped=_mean([run.clipped_share for run in runs]),
                 )
             )
