@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import re
+import shutil
+import subprocess
 
 import pytest
 import tomli_w
@@ -204,6 +206,22 @@ def test_every_latex_table_is_plain_ascii_and_balanced(folder):
         assert text.isascii(), [letter for letter in text if not letter.isascii()]
         assert text.count("{") == text.count("}")
         assert text.count(r"\begin{") == text.count(r"\end{")
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex on this machine")
+@pytest.mark.usefixtures("study")
+def test_every_latex_table_compiles(folder, tmp_path):
+    files = sorted((folder / "tables").glob("*.tex"))
+    inputs = "".join(f"\\input{{{file}}}\n\\clearpage\n" for file in files)
+    (tmp_path / "all.tex").write_text(
+        "\\documentclass{article}\n\\usepackage{booktabs,amssymb,graphicx}\n"
+        f"\\begin{{document}}\n{inputs}\\end{{document}}\n"
+    )
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:]
 
 
 def test_csv_has_a_number_a_field():
