@@ -1,4 +1,4 @@
-"""RotoGrad in a run: the rotations of the features are the balancer's, and the method keeps them."""
+"""RotoGrad in a run: the balancer has the rotations made, and the method keeps them."""
 
 from collections.abc import Callable
 from pathlib import Path
