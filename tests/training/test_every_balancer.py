@@ -11,7 +11,7 @@ OPTIONS = {"ema": {"balancer": "came_grad"}}
 NAMES = sorted(
     name
     for name, kind in Balancer.known.items()
-    if kind.__module__.startswith(f"{gradtruce.balance.__name__}.") and name != "rotograd"
+    if kind.__module__.startswith(f"{gradtruce.balance.__name__}.")
 )
 
 
@@ -26,11 +26,6 @@ def test_a_balancer_trains_by_its_name(tiny_config, tmp_path, name):
     assert steps
     assert all(line["finite"] and set(line["coefficients"]) for line in steps)
     assert all(line["gradient_norm"] > 0 for line in steps)
-
-
-def test_rotograd_says_which_module_it_misses(tiny_config, tmp_path):
-    with pytest.raises(ValueError, match="Rotations"):
-        train(tiny_config(balance("rotograd")), tmp_path / "run")
 
 
 def test_a_balancer_that_sees_the_batch_again_takes_it_in_one_piece(tiny_config, tmp_path):

@@ -37,7 +37,7 @@ def assert_same(config: RunConfig, folder: Path, *steps: int) -> None:
     assert differences(folder / "whole", folder / "stopped") == []
 
 
-@pytest.mark.parametrize("name", ["rlw", "famo"])
+@pytest.mark.parametrize("name", ["rlw", "famo", "rotograd"])
 def test_a_balancer_with_a_state_goes_on(tiny_config: Config, tmp_path: Path, name: str) -> None:
     config = tiny_config({"name": name}, steps=5, checkpoint_every=1, null_every=0)
     assert_same(config, tmp_path, 2, 4)

@@ -48,6 +48,9 @@ class RotoGrad(
         decay: What multiplies the learning rate each step, above 0, up to 1.
         burn_in: Steps after which the first norms are taken anew, at least 0.
         scale: Whether the norms are brought to one; without it this is "RotateOnly".
+        rot_dim: How many of the first features the rotations turn, where a training loop has them
+            made by `new_rotations`; all where not given. See `Rotations`.
+        by: The map of these rotations; "exponential" where not given.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -70,6 +73,8 @@ class RotoGrad(
         decay: float = 0.99999,
         burn_in: int = 20,
         scale: bool = True,
+        rot_dim: int | None = None,
+        by: str | None = None,
     ) -> None:
         super().__init__()
         require_rate(learning_rate)
@@ -78,7 +83,7 @@ class RotoGrad(
         if burn_in < 0:
             raise ValueError(f"burn_in must be at least 0, got {burn_in}")
         self.learning_rate, self.decay, self.burn_in = learning_rate, decay, burn_in
-        self.scale = scale
+        self.scale, self.rot_dim, self.by = scale, rot_dim, by
         self._tasks: tuple[str, ...] = ()
         # in a tuple, so that the model's module is not the balancer's too
         self._found: tuple[Rotations, ...] = ()
@@ -89,11 +94,19 @@ class RotoGrad(
         self.register_buffer("first", torch.zeros(len(tasks), dtype=torch.float64))
         self.register_buffer("seen", torch.zeros(len(tasks), dtype=torch.int64))
 
+    def new_rotations(self, tasks: Sequence[str], width: int) -> Rotations:
+        """Return `Rotations` as `rot_dim` and `by` say.
+
+        >>> RotoGrad(rot_dim=4).new_rotations(["report", "findings"], width=8).rot_dim
+        4
+        """
+        return Rotations(tasks, width, rot_dim=self.rot_dim, by=self.by or "exponential")
+
     def attach(self, model: nn.Module) -> None:
         """Find `Rotations` in the model.
 
         Raises:
-            ValueError: If it has none or several, or one for other tasks.
+            ValueError: If it has none or several, or one for other tasks or made otherwise.
         """
         found = [module for module in model.modules() if isinstance(module, Rotations)]
         if len(found) != 1:
@@ -106,6 +119,12 @@ class RotoGrad(
             raise ValueError(
                 f"Rotations has a task {min(unknown)!r}; known: {', '.join(self._tasks)}"
             )
+        for option in ("rot_dim", "by"):
+            here, there = getattr(self, option), getattr(found[0], option)
+            if here not in (None, there):
+                raise ValueError(
+                    f"{option} is {here!r}, but that of the model's Rotations {there!r}"
+                )
         self._found = (found[0],)
         found[0].is_watched = True
         self.adam = Adam(found[0].angles.numel(), self.learning_rate)

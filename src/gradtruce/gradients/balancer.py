@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from gradtruce.gradients.counter import Draws
+from gradtruce.gradients.rotations import Rotations
 
 Needs = Literal["losses", "norms", "gramian", "blocks"]
 
@@ -193,6 +194,14 @@ class GradientNoise(Protocol):
 @runtime_checkable
 class FeatureReader(Protocol):
     """A balancer that looks at gradients of the features between trunk and heads (RotoGrad)."""
+
+    def new_rotations(self, tasks: Sequence[str], width: int) -> Rotations:
+        """Return a module for the model, to be put between trunk and heads, as `attach` wants it.
+
+        Args:
+            tasks: Those that have a head on the features.
+            width: Of the features.
+        """
 
     def attach(self, model: nn.Module) -> None:
         """Find the module that sees the features; called once, by the engine.

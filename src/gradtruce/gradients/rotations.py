@@ -84,6 +84,23 @@ class Rotations(nn.Module):
             views[task] = view
         return views
 
+    def across(
+        self, view: Float[Tensor, "*samples width"], task: str, other: str
+    ) -> Float[Tensor, "*samples width"]:
+        """Return what the head of another task would see, computed from the view of a task.
+
+        R_o R_kᵀ (R_k z) = R_o z: where a loss needs what another head makes of the features, its
+        gradient so passes through the view of its own task.
+
+        >>> rotations = Rotations(["report", "findings"], width=2)
+        >>> rotations.turn(torch.tensor([[0.3], [-0.2]]))
+        >>> views = rotations(torch.tensor([[1.0, 2.0]]))
+        >>> told = rotations.across(views["report"], "report", "findings")
+        >>> torch.testing.assert_close(told, views["findings"])
+        """
+        place, there = self.tasks.index(task), self.tasks.index(other)
+        return rotated(view, self.matrices[there] @ self.matrices[place].T)
+
     def forget(self) -> None:
         """Drop the gradients that backward passes have left."""
         self.gradients = []

@@ -18,6 +18,7 @@ from transformers.utils.generic import ModelOutput
 from gradtruce.data.batch import Batch
 
 PRIMARY_TASK = "report"
+FINDINGS_TASK = "findings"
 
 Search = Literal["transformers", "published"]
 

@@ -129,6 +129,11 @@ class DDaTR(StatePromptedMethod):  # type: ignore[no-untyped-call]  # of transfo
         self.visual.backbone.copy_to_prior()
 
     @property
+    def rotated_tasks(self) -> tuple[str, ...]:
+        """Return all tasks: each has a head of its own on the features of the backbone."""
+        return tuple(task.name for task in self.tasks)
+
+    @property
     def states_objective(self) -> StatesObjective:
         """Return the task that keeps the priors of logit adjustment, of both studies."""
         findings = self.objectives["findings"]

@@ -111,6 +111,11 @@ class PromptMRG(StatePromptedMethod):  # type: ignore[no-untyped-call]  # of tra
         )
 
     @property
+    def rotated_tasks(self) -> tuple[str, ...]:
+        """Return all tasks: each has a head of its own on the features of the backbone."""
+        return tuple(task.name for task in self.tasks)
+
+    @property
     def states_objective(self) -> StatesObjective:
         """Return the task that keeps the priors of logit adjustment."""
         return cast(StatesObjective, self.objectives["findings"])

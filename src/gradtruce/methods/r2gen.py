@@ -83,6 +83,11 @@ class R2Gen(EncoderDecoderMethod):  # type: ignore[no-untyped-call]  # of transf
         )
         self.complete(report, *findings)
 
+    @property
+    def rotated_tasks(self) -> tuple[str, ...]:
+        """Return all tasks: each has a head of its own on the features of the backbone."""
+        return tuple(task.name for task in self.tasks)
+
     def encode(self, inputs: Inputs) -> VisualTokens:
         """Return the encoded views."""
         visual: VisualTokens = self.visual(inputs.pixel_values, inputs.view_mask)

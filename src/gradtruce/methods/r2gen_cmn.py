@@ -90,6 +90,11 @@ class R2GenCMN(EncoderDecoderMethod):  # type: ignore[no-untyped-call]  # of tra
         self.decoder = build_decoder(config)
         self.complete(report, *findings)
 
+    @property
+    def rotated_tasks(self) -> tuple[str, ...]:
+        """Return all tasks: each has a head of its own on the features of the backbone."""
+        return tuple(task.name for task in self.tasks)
+
     def encode(self, inputs: Inputs) -> VisualTokens:
         """Return the encoded views, their projected tokens enriched from the memory."""
         visual: VisualTokens = self.visual(inputs.pixel_values, inputs.view_mask, self.memory)

@@ -31,12 +31,13 @@ CONFIGS: dict[str, type[PreTrainedConfig]] = {
 }
 
 _NOT_OPTIONS = (
+    "rotations",
     "vocab_size",
     "pad_token_id",
     "bos_token_id",
     "eos_token_id",
 )
-"""Fields that come from the tokenizer."""
+"""Fields that come from the tokenizer, and what a balancer adds."""
 
 
 def method_names() -> tuple[str, ...]:

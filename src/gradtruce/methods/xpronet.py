@@ -42,7 +42,9 @@ from gradtruce.methods.blocks.prototypes import (
     no_finding_column,
     selected_observations,
 )
-from gradtruce.methods.blocks.visual import ViewFeatures, VisualEncoder, VisualTokens, pool
+from gradtruce.methods.blocks.task_views import task_views
+from gradtruce.methods.blocks.view_features import ViewFeatures
+from gradtruce.methods.blocks.visual import VisualEncoder, VisualTokens, pool
 from gradtruce.methods.blocks.xavier import XavierLinear
 
 SelectingLabels = Literal["predicted", "oracle"]
@@ -192,7 +194,7 @@ class XProNet(EncoderDecoderMethod):  # type: ignore[no-untyped-call]  # of tran
         tokens = self.visual.encoder(self.visual.project(seen, fusing), seen.token_mask)
         studies = len(seen.view_mask)
         return PrototypeTokens(
-            **self.visual.tell(seen, tokens),
+            **self.visual.tell(task_views(seen, None), tokens),
             slot_keys=chosen.keys.expand(studies, -1, -1, -1),
             slot_values=chosen.values.expand(studies, -1, -1, -1),
             is_chosen=chosen.is_chosen,

@@ -11,11 +11,12 @@ from transformers import PreTrainedTokenizerFast
 
 import gradtruce.balance  # noqa: F401 # registers the balancers
 from gradtruce.gradients import TaskGradients
-from gradtruce.gradients.balancer import Balancer
-from gradtruce.methods.registry import Method, build
+from gradtruce.gradients.balancer import Balancer, FeatureReader
+from gradtruce.methods.blocks.pretrained import PretrainedMethod
+from gradtruce.methods.registry import METHODS, Method, build
 from gradtruce.methods.weights.backbone_file import load_backbone
 from gradtruce.methods.weights.bert_parts import load_bert
-from gradtruce.methods.weights.named_load import load_named
+from gradtruce.methods.weights.named_load import NamedLoad, load_named
 from gradtruce.naming import suggestion
 from gradtruce.training.config import BalanceConfig, RunConfig, TrainingConfig
 from gradtruce.training.data_parts import DataParts
@@ -148,17 +149,49 @@ def build_method(config: RunConfig, tokenizer: PreTrainedTokenizerFast) -> Metho
 
     Raises:
         FileNotFoundError: If a file of weights is not there.
-        ValueError: If there is no such method, it refuses an option, or a file doesn't fit it.
+        ValueError: If there is no such method, it refuses an option, a file doesn't fit it, or the
+            balancer rotates features and its tasks share heads.
     """
     torch.manual_seed(config.training.seed)
     method = build(config.method.name, tokenizer, config.method.options)
+    _place_rotations(config, method)
     if config.method.backbone_weights is not None:
         load_backbone(method.backbone, config.method.backbone_weights)
     if config.method.bert_weights is not None:
         load_bert(method, config.method.bert_weights)
     for path in config.method.start_from:
-        load_named(method, path)
+        _require_no_rotations(load_named(method, path), path)
     return method
+
+
+def _place_rotations(config: RunConfig, method: Method) -> None:
+    """Put rotations between backbone and heads where the balancer looks there."""
+    balancer = build_balancer(config.balance)
+    if not isinstance(balancer, FeatureReader):
+        return
+    tasks = method.rotated_tasks
+    if len(tasks) < 2:
+        can = [
+            name
+            for name, kind in METHODS.items()
+            if kind.rotated_tasks is not PretrainedMethod.rotated_tasks
+        ]
+        raise ValueError(
+            f"balancer {config.balance.name!r} rotates the visual features for every task, so two "
+            "tasks or more must have a head of their own on them, but "
+            f"{f'only {tasks[0]!r} has one' if tasks else 'tasks share heads'} in "
+            f"{method.method_name!r}; take another balancer, or one of the methods "
+            f"{', '.join(can)} with their findings head"
+        )
+    method.place_rotations(balancer.new_rotations(tasks, method.backbone.width))
+
+
+def _require_no_rotations(found: NamedLoad, path: str) -> None:
+    if any(name.startswith("visual.rotations.") for name in found.left):
+        raise ValueError(
+            f"{path}: its heads see rotated features (balancer 'rotograd'), which those of this "
+            "run would not; start from another method, or train by that balancer too"
+        )
 
 
 def build_balancer(config: BalanceConfig) -> Balancer:

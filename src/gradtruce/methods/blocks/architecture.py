@@ -1,7 +1,7 @@
 """The configuration that encoder-decoder methods share, and the parts that it describes."""
 
 from dataclasses import field
-from typing import ClassVar, Final, get_args, no_type_check
+from typing import Any, ClassVar, Final, get_args, no_type_check
 
 from transformers import PreTrainedConfig
 
@@ -42,6 +42,8 @@ class EncoderDecoderConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]  
         report_weight: Static weight of the task "report".
         uncertain: What an uncertain label (-1) counts as: "negative", "positive" or "ignore".
         label_names: Columns of the labels, in order.
+        rotations: Tasks, `rot_dim` and `by` of the rotations of the features, where the method was
+            trained with RotoGrad; no option.
         pad_token_id: Fills up short reports.
         bos_token_id: First token of every report.
         eos_token_id: Last token of every report.
@@ -64,6 +66,7 @@ class EncoderDecoderConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]  
     report_weight: float = 1.0
     uncertain: UncertainPolicy = "negative"
     label_names: list[str] = field(default_factory=lambda: list(OBSERVATIONS))
+    rotations: dict[str, Any] | None = None
     pad_token_id: int = 0
     bos_token_id: int = 1
     eos_token_id: int = 2

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from transformers import GenerationConfig
 
 from gradtruce.data.batch import Batch
+from gradtruce.gradients.rotations import Rotations
 from gradtruce.methods.base import Decoding, Generated, ReportOutput, TaskSpec, Validation
 from gradtruce.methods.blocks.architecture import EncoderDecoderConfig
 from gradtruce.methods.blocks.backbone import Backbone
@@ -64,6 +65,8 @@ class EncoderDecoderMethod(PretrainedMethod):
     def complete(self, *objectives: Objective) -> None:
         """Take the objectives, primary first, and let all weights start."""
         self.objectives = nn.ModuleDict({each.spec.name: each for each in objectives})
+        if self.config.rotations is not None:
+            self.visual.rotations = Rotations(width=self.backbone.width, **self.config.rotations)
         self.generation_config = self.decoding_options(Decoding())
         self.post_init()  # type: ignore[no-untyped-call]  # of transformers
 
@@ -174,6 +177,16 @@ class EncoderDecoderMethod(PretrainedMethod):
         """Return the class activation maps of the findings head, where there is one."""
         with evaluating(self):
             return self.visual.cam(Inputs.of(batch))
+
+    @final
+    def place_rotations(self, rotations: Rotations) -> None:
+        """Put rotations between backbone and heads; they are saved and loaded with the method."""
+        self.visual.rotations = rotations
+        self.config.rotations = {
+            "tasks": list(rotations.tasks),
+            "rot_dim": rotations.rot_dim,
+            "by": rotations.by,
+        }
 
     @property
     @final

@@ -5,9 +5,9 @@ from typing import cast, final
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from gradtruce.methods.base import TaskSpec
+from gradtruce.methods.base import FINDINGS_TASK, TaskSpec
 from gradtruce.methods.blocks.losses import UncertainPolicy, has_labels
-from gradtruce.methods.blocks.objectives import FINDINGS_TASK, Objective, Outputs, Targets
+from gradtruce.methods.blocks.objectives import Objective, Outputs, Targets
 from gradtruce.methods.blocks.prototypes import known_studies, selected_observations
 
 

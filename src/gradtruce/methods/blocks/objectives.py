@@ -7,7 +7,7 @@ from typing import cast, final
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from gradtruce.methods.base import PRIMARY_TASK, TaskSpec
+from gradtruce.methods.base import FINDINGS_TASK, PRIMARY_TASK, TaskSpec
 from gradtruce.methods.blocks.decoder import Written
 from gradtruce.methods.blocks.losses import (
     UncertainPolicy,
@@ -17,8 +17,6 @@ from gradtruce.methods.blocks.losses import (
     token_nll,
 )
 from gradtruce.methods.blocks.visual import VisualTokens
-
-FINDINGS_TASK = "findings"
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,18 +1,22 @@
 """DDaTR's look at a study and its prior: tokens of the current one, states of both."""
 
-from typing import cast, final
+from dataclasses import replace
+from typing import final
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from gradtruce.methods.base import FINDINGS_TASK
 from gradtruce.methods.blocks.inputs import Inputs
 from gradtruce.methods.blocks.paired_stages import PairedStages, PriorViews
 from gradtruce.methods.blocks.paired_views import pair_views
-from gradtruce.methods.blocks.prior_states import PairedTokens
+from gradtruce.methods.blocks.prior_states import PRIOR_TASK, PairedTokens
 from gradtruce.methods.blocks.prior_text import PriorTextEncoder
 from gradtruce.methods.blocks.state_head import StateHead, positive_log_odds
-from gradtruce.methods.blocks.visual import ViewFeatures, VisualPart, pool, present_views
+from gradtruce.methods.blocks.task_views import TaskViews, task_views
+from gradtruce.methods.blocks.view_features import ViewFeatures
+from gradtruce.methods.blocks.visual import VisualPart, pool, present_views
 
 
 @final
@@ -64,24 +68,19 @@ class PairedVisual(VisualPart):
         Raises:
             ValueError: If of images, mask and report of the prior some are given and others not.
         """
-        present = present_views(inputs.view_mask)
-        prior = self._prior(inputs)
-        maps, prior_maps = self.backbone(inputs.pixel_values.flatten(0, 1)[present], prior)
-        seen = _in_views(maps, present, inputs.view_mask)
+        views, before = self._look(inputs)
+        seen = views.findings
         pooled = pool(seen.features, seen.view_mask)
         states = self.head(pooled[:, : self._pooled])
         tokens = PairedTokens(
-            last_hidden_state=seen.features.flatten(1, 2),
+            last_hidden_state=views.report.features.flatten(1, 2),
             token_mask=seen.token_mask,
             pooled=pooled,
             grid=seen.grid,
             findings=positive_log_odds(states),
             states=states,
         )
-        if prior is not None and prior_maps is not None:
-            places = present[prior.places]
-            mask = torch.zeros_like(inputs.view_mask).flatten().index_fill(0, places, value=True)
-            before = _in_views(prior_maps, places, mask.view_as(inputs.view_mask))
+        if before is not None:
             tokens["sees_prior"] = before.view_mask.any(dim=1)
             tokens["prior_states"] = self._prior_states(before)
         return tokens
@@ -92,13 +91,31 @@ class PairedVisual(VisualPart):
         The gradient of the log-odds of positive by the pooled features, times the features of a
         place. What the prior does to the features is in them.
         """
-        seen = self(inputs)
-        features, states = cast(Tensor, seen.last_hidden_state), cast(Tensor, seen.states)
+        views, _ = self._look(inputs)
+        seen = views.findings
+        features = seen.features.flatten(1, 2)
+        states = self.head(pool(seen.features, seen.view_mask)[:, : self._pooled])
         weights = self.head.positive_weights(states, first=self._pooled)
         halves = weights.view(*weights.shape[:2], -1, self.backbone.width)
         maps = torch.einsum("bpc,bkhc->bkp", features, halves).relu()
-        grid = cast(tuple[int, int], seen.grid)
-        return maps.view(*maps.shape[:2], inputs.view_mask.shape[1], *grid)
+        return maps.view(*maps.shape[:2], inputs.view_mask.shape[1], *seen.grid)
+
+    def _look(self, inputs: Inputs) -> tuple[TaskViews, ViewFeatures | None]:
+        """Return what the heads see of the current views, and the prior's head of the prior."""
+        present = present_views(inputs.view_mask)
+        prior = self._prior(inputs)
+        maps, prior_maps = self.backbone(inputs.pixel_values.flatten(0, 1)[present], prior)
+        views = task_views(_in_views(maps, present, inputs.view_mask), self.rotations)
+        if prior is None or prior_maps is None:
+            return views, None
+        places = present[prior.places]
+        mask = torch.zeros_like(inputs.view_mask).flatten().index_fill(0, places, value=True)
+        before = _in_views(prior_maps, places, mask.view_as(inputs.view_mask))
+        if self.rotations is not None:
+            rotated = self.rotations(before.features)
+            task = PRIOR_TASK if PRIOR_TASK in rotated else FINDINGS_TASK
+            before = replace(before, features=rotated[task])
+        return views, before
 
     def _prior(self, inputs: Inputs) -> PriorViews | None:
         """Return the views of priors that are compared with one of the current study."""

@@ -17,6 +17,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from gradtruce.gradients.rotations import Rotations
 from gradtruce.methods.base import Decoding, ReportMethod
 from gradtruce.methods.blocks.backbone import Backbone
 from gradtruce.methods.blocks.cache import ReportCache
@@ -74,6 +75,22 @@ class PretrainedMethod(ReportMethod, PreTrainedModel, GenerationMixin):  # type:
     def longest_report(self) -> int | None:
         """Return the most tokens of a report, begin and end included; `None` for no limit."""
         return None
+
+    @property
+    def rotated_tasks(self) -> tuple[str, ...]:
+        """Return the tasks for each of which RotoGrad may rotate the features of the backbone.
+
+        All tasks, where each that sees these features has a head of its own on them; else none.
+        """
+        return ()
+
+    @abstractmethod
+    def place_rotations(self, rotations: Rotations) -> None:
+        """Put rotations between backbone and heads; they are saved and loaded with the method.
+
+        Args:
+            rotations: For `rotated_tasks`, of the width of the backbone.
+        """
 
     def require_tokenizer(self) -> PreTrainedTokenizerFast:
         """Return the tokenizer.

@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from gradtruce.methods.base import TaskSpec
+from gradtruce.methods.base import FINDINGS_TASK, TaskSpec
 from gradtruce.methods.blocks.losses import has_labels
-from gradtruce.methods.blocks.objectives import FINDINGS_TASK, Objective, Outputs, Targets
+from gradtruce.methods.blocks.objectives import Objective, Outputs, Targets
 from gradtruce.methods.blocks.states_objective import (
     StatesObjective,
     StateTokens,

@@ -3,7 +3,7 @@
 Apart from these states, the decoder is told nothing of the head and of the memory.
 """
 
-from typing import cast, final
+from typing import final
 
 import torch
 from jaxtyping import Float
@@ -14,6 +14,7 @@ from gradtruce.methods.blocks.inputs import Inputs
 from gradtruce.methods.blocks.query_memory import QueryMemory
 from gradtruce.methods.blocks.state_head import StateHead, positive_log_odds
 from gradtruce.methods.blocks.states_objective import StateTokens
+from gradtruce.methods.blocks.task_views import TaskViews, task_views
 from gradtruce.methods.blocks.visual import VisualPart, look, pool
 
 
@@ -61,13 +62,12 @@ class StateVisual(VisualPart):
         Raises:
             ValueError: If there are no retrieved features, or they are of another width.
         """
-        seen = look(self.backbone, inputs.pixel_values, inputs.view_mask)
+        views = self._views(inputs)
+        seen = views.findings
         pooled = pool(seen.features, seen.view_mask)
-        asking = pooled[:, : self._pooled]
-        read = self.memory(asking, inputs.retrieved)
-        states = self.head(torch.cat([asking, read], dim=1))
+        states = self._states(pooled, inputs)
         return StateTokens(
-            last_hidden_state=seen.features.flatten(1, 2),
+            last_hidden_state=views.report.features.flatten(1, 2),
             token_mask=seen.token_mask,
             pooled=pooled,
             grid=seen.grid,
@@ -83,11 +83,22 @@ class StateVisual(VisualPart):
         Where the head sees the maximum too, both gradients count. What the place does by way of the
         memory is left out.
         """
-        seen = self(inputs)
-        features, states = cast(Tensor, seen.last_hidden_state), cast(Tensor, seen.states)
+        seen = self._views(inputs).findings
+        features = seen.features.flatten(1, 2)
+        states = self._states(pool(seen.features, seen.view_mask), inputs)
         halves = self.head.positive_weights(states, first=self._pooled)
         weights = halves.view(*states.shape[:2], -1, self.backbone.width).sum(dim=2)
         maps = torch.einsum("bpc,bkc->bkp", features, weights).relu()
-        return maps.view(
-            *maps.shape[:2], inputs.view_mask.shape[1], *cast(tuple[int, int], seen.grid)
-        )
+        return maps.view(*maps.shape[:2], inputs.view_mask.shape[1], *seen.grid)
+
+    def _views(self, inputs: Inputs) -> TaskViews:
+        seen = look(self.backbone, inputs.pixel_values, inputs.view_mask)
+        return task_views(seen, self.rotations)
+
+    def _states(
+        self, pooled: Float[Tensor, "batch doubled"], inputs: Inputs
+    ) -> Float[Tensor, "batch observations 4"]:
+        asking = pooled[:, : self._pooled]
+        read = self.memory(asking, inputs.retrieved)
+        states: Tensor = self.head(torch.cat([asking, read], dim=1))
+        return states

@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from gradtruce.methods.base import TaskSpec
+from gradtruce.methods.base import FINDINGS_TASK, TaskSpec
 from gradtruce.methods.blocks.losses import has_labels
-from gradtruce.methods.blocks.objectives import FINDINGS_TASK, Objective, Outputs, Targets
+from gradtruce.methods.blocks.objectives import Objective, Outputs, Targets
 from gradtruce.methods.blocks.state_head import POSITIVE_STATE, STATES, states_of
 from gradtruce.methods.blocks.visual import VisualTokens
 

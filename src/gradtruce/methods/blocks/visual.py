@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from transformers.utils.generic import ModelOutput
 
+from gradtruce.gradients.rotations import Rotations
 from gradtruce.methods.blocks.backbone import Backbone
 from gradtruce.methods.blocks.cam import class_activation
 from gradtruce.methods.blocks.decoder import Enrichment
@@ -21,6 +22,8 @@ from gradtruce.methods.blocks.positions import (
     grid_sinusoids,
     sequence_sinusoids,
 )
+from gradtruce.methods.blocks.task_views import TaskViews, task_views
+from gradtruce.methods.blocks.view_features import ViewFeatures
 
 
 @dataclass
@@ -44,31 +47,19 @@ class VisualTokens(ModelOutput):
     findings: Float[Tensor, "batch observations"] | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class ViewFeatures:
-    """What the backbone sees in the views of each study.
-
-    Attributes:
-        features: Row after row of each view; zero where a view is absent.
-        view_mask: False where a view is absent.
-        token_mask: The same for the tokens of all views in one row.
-        grid: Rows and columns of tokens in one view.
-    """
-
-    features: Float[Tensor, "batch views places channels"]
-    view_mask: Bool[Tensor, "batch views"]
-    token_mask: Bool[Tensor, "batch tokens"]
-    grid: tuple[int, int]
-
-
 class VisualPart(nn.Module, ABC):
     """What looks at the images in a method.
 
     Attributes:
         backbone: The part that may be filled with weights from ImageNet.
+        rotations: What turns the features for each head, where a method was trained with RotoGrad.
     """
 
     backbone: Backbone
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rotations: Rotations | None = None
 
     @abstractmethod
     def cam(self, inputs: Inputs) -> Float[Tensor, "batch observations views height width"] | None:
@@ -80,7 +71,8 @@ class VisualEncoder(VisualPart):
     """Backbone, projection and transformer encoder over the tokens of all views; findings head.
 
     The backbone runs on present views only, whatever an absent one holds. A method that puts more
-    between the parts calls them one by one: `look`, `project`, `encoder`, `tell`.
+    between the parts calls them one by one: `look`, `project`, `encoder`, `tell`. The tokens are
+    made of the view of the report, the findings are read from a view of their own.
 
     Args:
         backbone: Any module from images to feature maps, with its number of channels as `width`.
@@ -130,8 +122,9 @@ class VisualEncoder(VisualPart):
     ) -> VisualTokens:
         """Return encoded tokens; `enrich` changes the projected ones, each by itself."""
         seen = self.look(pixel_values, view_mask)
-        tokens = self.project(seen, enrich)
-        return self.tell(seen, self.encoder(tokens, seen.token_mask))
+        views = task_views(seen, self.rotations)
+        tokens = self.project(views.report, enrich)
+        return self.tell(views, self.encoder(tokens, seen.token_mask))
 
     def look(
         self,
@@ -157,13 +150,17 @@ class VisualEncoder(VisualPart):
         placed: Tensor = self.position_dropout(tokens + signal)
         return placed
 
-    def tell(self, seen: ViewFeatures, tokens: Float[Tensor, "batch tokens width"]) -> VisualTokens:
+    def tell(self, views: TaskViews, tokens: Float[Tensor, "batch tokens width"]) -> VisualTokens:
         """Return encoded tokens with all that a decoder and the losses are told of the views."""
+        seen = views.findings
         pooled, token_mask = pool(seen.features, seen.view_mask), seen.token_mask
         if self.findings is None:
             return VisualTokens(tokens, token_mask, pooled, seen.grid)
         findings, token = self.findings(pooled)
         if token is not None:
+            if views.rotations is not None:
+                told = views.told()
+                _, token = self.findings(pool(told.features, told.view_mask))
             tokens = torch.cat([tokens, token.unsqueeze(1)], dim=1)
             token_mask = nn.functional.pad(token_mask, (0, 1), value=True)
         return VisualTokens(tokens, token_mask, pooled, seen.grid, findings)
@@ -173,6 +170,7 @@ class VisualEncoder(VisualPart):
         if self.findings is None:
             return None
         seen = self.look(inputs.pixel_values, inputs.view_mask)
+        seen = task_views(seen, self.rotations).findings
         maps = class_activation(seen.features.flatten(1, 2), self.findings.scores.weight)
         return maps.view(*maps.shape[:2], inputs.view_mask.shape[1], *seen.grid)
 
