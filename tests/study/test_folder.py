@@ -6,7 +6,6 @@ from gradtruce.data.cluster_file import ClusterFile
 from gradtruce.study.plans.plan import StudyPlan, load_plan
 from gradtruce.study.running.data_sets import make_data, needed_files
 from gradtruce.study.running.folder import open_study, read_plan
-from gradtruce.study.running.locks import Lock, locked
 
 SETTINGS = ["run.training.steps=3", "seeds=[0, 1]", "data.phantom.phantom.studies=60"]
 
@@ -106,16 +105,3 @@ def test_a_data_set_that_is_not_there_is_named(tmp_path):
     study = open_study(tmp_path, StudyPlan.model_validate(table))
     with pytest.raises(FileNotFoundError, match="nowhere"):
         make_data(study)
-
-
-def test_a_lock_is_one_holders_until_it_is_released(tmp_path):
-    path = tmp_path / "deep" / "lock"
-    lock = Lock.take(path)
-    assert lock is not None
-    assert Lock.take(path) is None
-    lock.release()
-    with locked(path):
-        assert Lock.take(path) is None
-    free = Lock.take(path)
-    assert free is not None
-    free.release()

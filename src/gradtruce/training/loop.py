@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -15,6 +16,7 @@ from gradtruce.evaluation.metrics import Metrics
 from gradtruce.evaluation.predictions import Prediction, write_predictions
 from gradtruce.evaluation.training_texts import read_training_texts
 from gradtruce.methods.registry import Method, load
+from gradtruce.training.alone import training_alone
 from gradtruce.training.checkpoint import Checkpoints
 from gradtruce.training.config import RunConfig
 from gradtruce.training.config_file import load_config, write_config
@@ -73,6 +75,7 @@ def train(
             writes the run folder.
 
     Raises:
+        BlockingIOError: If another process trains in the folder.
         FileExistsError: If the folder exists and `resume` was not asked for.
         FileNotFoundError: If data are missing, or there is no run to resume.
         FloatingPointError: If a loss is not finite; the message names task and step.
@@ -83,16 +86,28 @@ def train(
     tell = _ignore if progress is None or not world.is_first else progress
     tell(Progress("preparing"))
     require_same(world, "the configuration", [config], "start all processes by the same command")
+    with training_alone(folder) if world.is_first else nullcontext("") as note:
+        return _train(config, folder, [note] if note else [], tell, world, resume=resume)
+
+
+def _train(
+    config: RunConfig,
+    folder: Path,
+    notes: list[str],
+    tell: ProgressCallback,
+    world: World,
+    *,
+    resume: bool,
+) -> RunResult:
     if world.is_first:
         _check_folder(config, folder, resume=resume)
     seed_random(config.training.seed)
     data = load_data(config, world)
     labeler = CachedLabeler(RulesLabeler())
     trainer = Trainer(config, data, folder, labeler, tell, world)
-    notes: list[str] = []
     if resume:
         with without_transformers_bars():
-            notes = trainer.restore()
+            notes = notes + trainer.restore()
     elif world.is_first:
         _make_folder(config, folder)
     with without_transformers_bars(), RunLog(_log_path(folder, world)) as log:

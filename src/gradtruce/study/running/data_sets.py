@@ -9,9 +9,9 @@ import torch
 from gradtruce.data.phantom.prepare import prepare_phantom
 from gradtruce.data.prepared import PreparedDataset
 from gradtruce.data.report_clusters import cluster_reports
+from gradtruce.locks import locked
 from gradtruce.study.plans.entries import ClustersBuild, PrototypesBuild, RetrievalBuild
 from gradtruce.study.running.folder import StudyFolder
-from gradtruce.study.running.locks import locked
 from gradtruce.training.prototypes import (
     build_prototypes,
     preset_config,
