@@ -1,4 +1,6 @@
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,6 +10,7 @@ from gradtruce.evaluation.metrics import Metrics
 from gradtruce.evaluation.predictions import read_predictions
 from gradtruce.methods.registry import load
 from gradtruce.training.config_file import load_config
+from gradtruce.training.generation import generate
 from gradtruce.training.loop import train
 from gradtruce.training.runlog import read_log
 from gradtruce.training.validation import decoding_of
@@ -175,6 +178,14 @@ def test_a_folder_that_exists_is_refused(tiny_config, tmp_path):
     with pytest.raises(FileExistsError, match=r"exists; resume it \(--resume\), remove it"):
         train(tiny_config(), tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_no_report_is_written_by_a_damaged_checkpoint(run, tiny_set, tmp_path):
+    copy = Path(shutil.copytree(run, tmp_path / "run"))
+    weights = copy / "checkpoints" / "best" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"!")
+    with pytest.raises(ValueError, match=r"best is damaged: model\.safetensors is not what was"):
+        generate(copy, tiny_set, splits=["test"])
 
 
 def test_a_missing_data_set_leaves_no_folder(tiny_config, tmp_path):

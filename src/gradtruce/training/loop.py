@@ -15,14 +15,13 @@ from gradtruce.evaluation.labelers.rules import RulesLabeler
 from gradtruce.evaluation.metrics import Metrics
 from gradtruce.evaluation.predictions import Prediction, write_predictions
 from gradtruce.evaluation.training_texts import read_training_texts
+from gradtruce.manifest import sync_file, sync_folder
 from gradtruce.methods.registry import Method, load
 from gradtruce.training.alone import training_alone
-from gradtruce.training.checkpoint import Checkpoints
 from gradtruce.training.config import RunConfig
 from gradtruce.training.config_file import load_config, write_config
 from gradtruce.training.data_parts import DataParts, load_data
 from gradtruce.training.device import on_device
-from gradtruce.training.manifest import sync_file, sync_folder
 from gradtruce.training.prediction import predict
 from gradtruce.training.progress import (
     Progress,
@@ -165,7 +164,7 @@ def _best(folder: Path, trainer: Trainer, world: World) -> Method:
     """Return the best checkpoint, which the first process reads."""
     read = None
     if world.is_first:
-        read = on_device(load(Checkpoints(folder / "checkpoints").require_best()))
+        read = on_device(load(folder / "checkpoints" / "best"))
     if world.size == 1 and read is not None:
         return read
     method = trainer.whole()
