@@ -12,7 +12,7 @@ from benchmarks.learning_runs import BALANCERS, PRESETS, Case, is_finished, made
 from benchmarks.learning_table import page, table
 from gradtruce.evaluation.significance import Score
 from gradtruce.methods.registry import METHODS
-from gradtruce.training.config_file import load_config, write_config
+from gradtruce.training.config_file import load_config, with_absolute_paths, write_config
 
 DATA = Path("runs/set")
 CASE = Case("phantom", "wcl", "came_grad", 8)
@@ -87,7 +87,8 @@ def test_what_a_method_needs_is_built_and_given() -> None:
 def test_a_run_is_finished_when_its_times_are_written_for_the_same_settings(tmp_path: Path) -> None:
     assert not is_finished(CASE, DATA, tmp_path)
     (tmp_path / "times.json").write_text("{}")
-    write_config(load_config(PRESETS["wcl"], CASE.settings(DATA)), tmp_path / "config.toml")
+    config = with_absolute_paths(load_config(PRESETS["wcl"], CASE.settings(DATA)))
+    write_config(config, tmp_path / "config.toml")
     assert is_finished(CASE, DATA, tmp_path)
     assert not is_finished(Case("phantom", "wcl", "came_grad", 9), DATA, tmp_path)
 

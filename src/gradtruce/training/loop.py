@@ -19,7 +19,7 @@ from gradtruce.manifest import sync_file, sync_folder
 from gradtruce.methods.registry import Method, load
 from gradtruce.training.alone import training_alone
 from gradtruce.training.config import RunConfig
-from gradtruce.training.config_file import load_config, write_config
+from gradtruce.training.config_file import load_config, with_absolute_paths, write_config
 from gradtruce.training.data_parts import DataParts, load_data
 from gradtruce.training.device import on_device
 from gradtruce.training.prediction import predict
@@ -65,7 +65,7 @@ def train(
     """Train, keep the best checkpoint, generate the test reports and score them.
 
     Args:
-        config: Everything the run depends on.
+        config: Everything the run depends on; its paths are written as absolute ones.
         folder: The run folder, made here; with `resume`, one that is there.
         resume: Go on from the newest whole checkpoint, or from the start where there is none yet;
             the result is bit for bit the one of a run that was not interrupted.
@@ -85,6 +85,7 @@ def train(
     tell = _ignore if progress is None or not world.is_first else progress
     tell(Progress("preparing"))
     require_same(world, "the configuration", [config], "start all processes by the same command")
+    config = with_absolute_paths(config)
     with training_alone(folder) if world.is_first else nullcontext("") as note:
         return _train(config, folder, [note] if note else [], tell, world, resume=resume)
 
@@ -212,7 +213,7 @@ def _check_folder(config: RunConfig, folder: Path, *, resume: bool) -> None:
     path = folder / "config.toml"
     if not path.is_file():
         raise FileNotFoundError(f"{path}: not there; is {folder} a run folder?")
-    if _without_share(load_config(path)) != _without_share(config):
+    if _without_share(with_absolute_paths(load_config(path))) != _without_share(config):
         raise ValueError(f"{path}: differs from the configuration given; resume a run as it was")
 
 

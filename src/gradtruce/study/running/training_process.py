@@ -16,7 +16,7 @@ import torch
 
 from gradtruce.training.alone import training_alone
 from gradtruce.training.config import RunConfig
-from gradtruce.training.config_file import check, load_config, write_config
+from gradtruce.training.config_file import check, load_config, with_absolute_paths, write_config
 from gradtruce.training.loop import train
 
 ORPHANED: Final = 3
@@ -49,6 +49,7 @@ def train_or_resume(config: RunConfig, folder: Path) -> None:
         BlockingIOError: If another process trains in the folder.
         ValueError: If the folder's run has another configuration.
     """
+    config = with_absolute_paths(config)
     with training_alone(folder):
         is_begun = folder.exists()
         if is_begun and not has_checkpoint(folder):
