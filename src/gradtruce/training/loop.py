@@ -27,6 +27,7 @@ from gradtruce.training.progress import (
     Progress,
     ProgressCallback,
     Stopwatch,
+    counter,
     without_transformers_bars,
 )
 from gradtruce.training.runlog import RunLog
@@ -102,7 +103,7 @@ def _train(
     if world.is_first:
         _check_folder(config, folder, resume=resume)
     seed_random(config.training.seed)
-    data = load_data(config, world)
+    data = load_data(config, world, counter("retrieving", tell))
     labeler = CachedLabeler(RulesLabeler())
     trainer = Trainer(config, data, folder, labeler, tell, world)
     if resume:
