@@ -2,6 +2,9 @@
 
 import itertools
 import json
+import shlex
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,7 @@ from gradtruce.evaluation.significance import Score
 from gradtruce.methods.registry import METHODS
 from gradtruce.training.config_file import load_config, with_absolute_paths, write_config
 
+ROOT = Path(__file__).parents[2]
 DATA = Path("runs/set")
 CASE = Case("phantom", "wcl", "came_grad", 8)
 ORIGIN = Origin("make it", "a machine with torch")
@@ -63,6 +67,19 @@ def test_real_text_is_trained_with_where_its_file_is_given_and_alone_on_request(
     assert [(case.data, case.method, case.balancer) for case in alone] == every[4:]
     with pytest.raises(SystemExit):
         parsed(["--sets", "iu-text"])
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
+def test_make_takes_methods_and_adds_their_rows() -> None:
+    def made(*given: str) -> list[str]:
+        command = ["make", "-n", "learn", *given]
+        told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        return shlex.split(told.splitlines()[-1])[3:]
+
+    every = parsed(made("METHODS=", "ANNOTATION=", "REPORTS="))
+    assert (every.methods, every.add) == (list(PRESETS), False)
+    some = parsed(made("METHODS=ddatr wcl", "ANNOTATION=a.json", "REPORTS=b.csv"))
+    assert (some.methods, some.add, some.sets) == (["ddatr", "wcl"], True, ["phantom", "iu-text"])
 
 
 @pytest.mark.parametrize("method", PRESETS)
@@ -153,7 +170,7 @@ def test_the_command_is_told_without_folders() -> None:
 
 
 def test_the_committed_page_is_that_of_the_committed_rows() -> None:
-    folder = Path(__file__).parents[2] / "benchmarks" / "results"
+    folder = ROOT / "benchmarks" / "results"
     assert page(Results.read(folder / "learning.json")) == (folder / "learning.md").read_text()
 
 
