@@ -3,6 +3,8 @@ import shutil
 import pytest
 
 from gradtruce.data.cluster_file import ClusterFile
+from gradtruce.data.prepared import PreparedDataset
+from gradtruce.data.study import SPLITS
 from gradtruce.study.plans.plan import StudyPlan, load_plan
 from gradtruce.study.running.data_sets import make_data, needed_files
 from gradtruce.study.running.folder import open_study, read_plan
@@ -81,6 +83,25 @@ def test_a_phantom_is_made_once(tmp_path):
     shutil.rmtree(manifest.parent)
     make_data(study)
     assert manifest.is_file()
+
+
+def test_how_many_patients_of_a_phantom_come_again_is_said_by_the_plan(tmp_path):
+    small = ["data.phantom.phantom.size=32", "data.phantom.phantom.follow_ups=[0.0, 1.0]"]
+    study = open_study(tmp_path, plan(*small))
+    make_data(study)
+    made = PreparedDataset.open(tmp_path / "data" / "phantom")
+    patients = [patient for split in SPLITS for patient in made.split(split).patients]
+    assert len(patients) == 60
+    assert len(set(patients)) == 30  # each comes twice
+    with pytest.raises(ValueError, match=r"phantom\.follow_ups \(\[0\.0, 1\.0\] there, None given"):
+        open_study(tmp_path, plan(small[0]))
+
+
+def test_a_plan_that_says_nothing_of_it_is_as_it_was(tmp_path):
+    study = open_study(tmp_path, plan())
+    entry = study.plan.data["phantom"].phantom
+    assert entry.model_dump(exclude_none=True).keys() == {"level", "studies", "size", "seed"}
+    assert "follow_ups" not in (tmp_path / "plan.toml").read_text(encoding="utf-8")
 
 
 def test_what_a_method_needs_is_made_from_the_data_set_and_named_in_its_runs(phantom, tmp_path):
