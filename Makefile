@@ -48,8 +48,8 @@ bench-evaluation: setup  ## what evaluating 3,858 reports costs: benchmarks/resu
 bench-generation: setup  ## training and generation of R2Gen: benchmarks/results/generation.md
 	$(BIN)/python -m benchmarks.generation
 
-learn: setup     ## train every method, some 20 minutes: benchmarks/results/learning.md; ANNOTATION=… adds real text
-	$(BIN)/python -m benchmarks.learning $(if $(ANNOTATION),--annotation $(ANNOTATION)) $(if $(REPORTS),--reports $(REPORTS))
+learn: setup     ## train every method, some 20 minutes: benchmarks/results/learning.md; ANNOTATION=… adds real text, METHODS="…" trains those alone
+	$(BIN)/python -m benchmarks.learning $(if $(METHODS),--methods $(METHODS) --add) $(if $(ANNOTATION),--annotation $(ANNOTATION)) $(if $(REPORTS),--reports $(REPORTS))
 
 check: setup     ## format, lint, types, layers, spelling, dead code, docs
 	$(BIN)/ruff format --check .

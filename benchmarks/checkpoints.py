@@ -18,8 +18,9 @@ import torch
 
 from gradtruce.data.tokenizer import build_tokenizer
 from gradtruce.methods.registry import Method, build
+from gradtruce.methods.weights.saved_method import TRAINER_FILE
 from gradtruce.training.assembly import build_optimizer
-from gradtruce.training.checkpoint import TRAINER_FILE, Checkpoints
+from gradtruce.training.checkpoint import Checkpoints
 from gradtruce.training.config import MethodConfig, TrainingConfig
 
 WORDS = 1_000

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, final
 
 from benchmarks.evaluation import processor
 from gradtruce.study.machine import machine
-from gradtruce.training.config_file import load_config
+from gradtruce.training.config_file import load_config, with_absolute_paths
 
 SetName = Literal["phantom", "iu-text"]
 BalancerName = Literal["linear", "came_grad"]
@@ -150,7 +150,8 @@ def is_finished(case: Case, data: Path, folder: Path) -> bool:
     if not (folder / TIMES).is_file():
         return False
     wanted = load_config(PRESETS[case.method], case.settings(data))
-    return load_config(folder / "config.toml") == wanted
+    found = load_config(folder / "config.toml")
+    return with_absolute_paths(found) == with_absolute_paths(wanted)
 
 
 def run_case(case: Case, data: Path, folder: Path) -> None:

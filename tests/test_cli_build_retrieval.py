@@ -1,6 +1,7 @@
 """A retrieval bank from the command line to the batches of a run and to one's own images."""
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,9 +13,11 @@ from safetensors.torch import save_file
 from gradtruce.cli.app import run
 from gradtruce.data.prepared import PreparedDataset, PreparedWriter
 from gradtruce.data.retrieval.bank_file import RetrievalFile
+from gradtruce.data.retrieval.kept_search import KeptSearch
 from gradtruce.data.study import SPLITS, Study
 from gradtruce.training.config import DataConfig, RunConfig
 from gradtruce.training.data_parts import load_data
+from gradtruce.training.progress import Progress, counter
 from gradtruce.training.retrieval.image_query import ImageQuery
 from gradtruce.training.retrieval.retriever import retriever
 from tests.training.conftest import made_up_study
@@ -119,6 +122,22 @@ def test_a_run_reads_what_its_studies_find(banks: dict[str, Path], sixteen: Path
             assert batch.retrieved is not None
             rows, _ = file.bank.nearest(file.queries_of(batch.ids), 5, exclude=batch.ids)
             assert torch.equal(batch.retrieved, file.bank.rows(rows))
+
+
+def test_a_run_tells_how_far_its_first_search_is_and_no_other_run_searches(
+    banks: dict[str, Path],
+    sixteen: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bank = shutil.copy(banks["tfidf"], tmp_path / "bank")
+    monkeypatch.setattr(KeptSearch.__init__, "__kwdefaults__", {"least": 1})
+    told: list[Progress] = []
+    for _ in range(2):
+        load_data(config_of(sixteen, bank), retrieving=counter("retrieving", told.append))
+        counts = [(each.done, each.total) for each in told]
+        assert counts == [(len(PreparedDataset.open(sixteen).split(each)),) * 2 for each in SPLITS]
+    assert {each.phase for each in told} == {"retrieving"}
 
 
 def test_a_run_refuses_a_bank_that_is_not_its_own(

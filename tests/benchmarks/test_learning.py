@@ -2,6 +2,9 @@
 
 import itertools
 import json
+import shlex
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,8 +15,9 @@ from benchmarks.learning_runs import BALANCERS, PRESETS, Case, is_finished, made
 from benchmarks.learning_table import page, table
 from gradtruce.evaluation.significance import Score
 from gradtruce.methods.registry import METHODS
-from gradtruce.training.config_file import load_config, write_config
+from gradtruce.training.config_file import load_config, with_absolute_paths, write_config
 
+ROOT = Path(__file__).parents[2]
 DATA = Path("runs/set")
 CASE = Case("phantom", "wcl", "came_grad", 8)
 ORIGIN = Origin("make it", "a machine with torch")
@@ -65,6 +69,19 @@ def test_real_text_is_trained_with_where_its_file_is_given_and_alone_on_request(
         parsed(["--sets", "iu-text"])
 
 
+@pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
+def test_make_takes_methods_and_adds_their_rows() -> None:
+    def made(*given: str) -> list[str]:
+        command = ["make", "-n", "learn", *given]
+        told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        return shlex.split(told.splitlines()[-1])[3:]
+
+    every = parsed(made("METHODS=", "ANNOTATION=", "REPORTS="))
+    assert (every.methods, every.add) == (list(PRESETS), False)
+    some = parsed(made("METHODS=ddatr wcl", "ANNOTATION=a.json", "REPORTS=b.csv"))
+    assert (some.methods, some.add, some.sets) == (["ddatr", "wcl"], True, ["phantom", "iu-text"])
+
+
 @pytest.mark.parametrize("method", PRESETS)
 def test_the_settings_of_a_case_are_those_of_its_preset_and_the_few_named(method: str) -> None:
     case = Case("phantom", method, "came_grad", 8)
@@ -87,7 +104,8 @@ def test_what_a_method_needs_is_built_and_given() -> None:
 def test_a_run_is_finished_when_its_times_are_written_for_the_same_settings(tmp_path: Path) -> None:
     assert not is_finished(CASE, DATA, tmp_path)
     (tmp_path / "times.json").write_text("{}")
-    write_config(load_config(PRESETS["wcl"], CASE.settings(DATA)), tmp_path / "config.toml")
+    config = with_absolute_paths(load_config(PRESETS["wcl"], CASE.settings(DATA)))
+    write_config(config, tmp_path / "config.toml")
     assert is_finished(CASE, DATA, tmp_path)
     assert not is_finished(Case("phantom", "wcl", "came_grad", 9), DATA, tmp_path)
 
@@ -152,7 +170,7 @@ def test_the_command_is_told_without_folders() -> None:
 
 
 def test_the_committed_page_is_that_of_the_committed_rows() -> None:
-    folder = Path(__file__).parents[2] / "benchmarks" / "results"
+    folder = ROOT / "benchmarks" / "results"
     assert page(Results.read(folder / "learning.json")) == (folder / "learning.md").read_text()
 
 

@@ -55,6 +55,21 @@ def test_what_is_there_is_not_searched_again(tmp_path: Path) -> None:
     assert not search(tmp_path / "bank").neighbours(IDS, 2).rows.any()
 
 
+def test_a_search_tells_how_far_it_is_and_a_known_answer_nothing(tmp_path: Path) -> None:
+    written(tmp_path / "bank")
+    told: list[tuple[int, int]] = []
+
+    def tell(done: int, total: int) -> None:
+        told.append((done, total))
+
+    search(tmp_path / "bank", least=LEAST).neighbours(ASKING, 3, progress=tell)
+    assert told == []  # it takes no time
+    search(tmp_path / "bank").neighbours(ASKING, 3, progress=tell)
+    assert told == [(22, 22)]
+    search(tmp_path / "bank").neighbours(ASKING, 3, progress=tell)
+    assert told == [(22, 22)]
+
+
 def test_another_bank_split_or_number_is_another_answer(tmp_path: Path) -> None:
     bank = search(written(tmp_path / "bank"))
     answers = {bank.answer(IDS, 2), bank.answer(IDS, 3), bank.answer(IDS[:9], 2)}

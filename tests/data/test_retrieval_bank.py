@@ -46,6 +46,15 @@ def test_the_nearest_are_those_of_the_slow_search(
         torch.testing.assert_close(similarities, cosines)
 
 
+def test_a_search_tells_how_many_queries_of_how_many_are_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "QUERIES", 8)
+    told: list[tuple[int, int]] = []
+    named(directions(9)).nearest(directions(20, seed=1), 2, progress=lambda *now: told.append(now))
+    assert told == [(8, 20), (16, 20), (20, 20)]
+
+
 def test_a_study_never_finds_itself_though_others_of_its_text_are_found() -> None:
     features = directions(6)[[0, 1, 0, 2, 0, 3]]
     bank = named(features)

@@ -3,10 +3,11 @@ import shutil
 import pytest
 
 from gradtruce.data.cluster_file import ClusterFile
+from gradtruce.data.prepared import PreparedDataset
+from gradtruce.data.study import SPLITS
 from gradtruce.study.plans.plan import StudyPlan, load_plan
 from gradtruce.study.running.data_sets import make_data, needed_files
 from gradtruce.study.running.folder import open_study, read_plan
-from gradtruce.study.running.locks import Lock, locked
 
 SETTINGS = ["run.training.steps=3", "seeds=[0, 1]", "data.phantom.phantom.studies=60"]
 
@@ -84,6 +85,25 @@ def test_a_phantom_is_made_once(tmp_path):
     assert manifest.is_file()
 
 
+def test_how_many_patients_of_a_phantom_come_again_is_said_by_the_plan(tmp_path):
+    small = ["data.phantom.phantom.size=32", "data.phantom.phantom.follow_ups=[0.0, 1.0]"]
+    study = open_study(tmp_path, plan(*small))
+    make_data(study)
+    made = PreparedDataset.open(tmp_path / "data" / "phantom")
+    patients = [patient for split in SPLITS for patient in made.split(split).patients]
+    assert len(patients) == 60
+    assert len(set(patients)) == 30  # each comes twice
+    with pytest.raises(ValueError, match=r"phantom\.follow_ups \(\[0\.0, 1\.0\] there, None given"):
+        open_study(tmp_path, plan(small[0]))
+
+
+def test_a_plan_that_says_nothing_of_it_is_as_it_was(tmp_path):
+    study = open_study(tmp_path, plan())
+    entry = study.plan.data["phantom"].phantom
+    assert entry.model_dump(exclude_none=True).keys() == {"level", "studies", "size", "seed"}
+    assert "follow_ups" not in (tmp_path / "plan.toml").read_text(encoding="utf-8")
+
+
 def test_what_a_method_needs_is_made_from_the_data_set_and_named_in_its_runs(phantom, tmp_path):
     builds = "methods.r2gen.builds={ clusters = { count = 3 } }"
     path = f"data.phantom.run.data.path={str(phantom)!r}"
@@ -106,16 +126,3 @@ def test_a_data_set_that_is_not_there_is_named(tmp_path):
     study = open_study(tmp_path, StudyPlan.model_validate(table))
     with pytest.raises(FileNotFoundError, match="nowhere"):
         make_data(study)
-
-
-def test_a_lock_is_one_holders_until_it_is_released(tmp_path):
-    path = tmp_path / "deep" / "lock"
-    lock = Lock.take(path)
-    assert lock is not None
-    assert Lock.take(path) is None
-    lock.release()
-    with locked(path):
-        assert Lock.take(path) is None
-    free = Lock.take(path)
-    assert free is not None
-    free.release()

@@ -184,6 +184,10 @@ def test_a_plan_that_is_written_and_read_again_is_the_same(written, tmp_path):
         ("titel=x", "unknown key 'titel'; did you mean 'title'"),
         ("arms.linear.lable=x", "arms.linear: unknown key 'lable'; did you mean 'label'"),
         ("data.two.phantom.sise=3", "two.phantom: unknown key 'sise'; did you mean 'size'"),
+        (
+            "data.two.phantom.follow_ups=[0.5]",
+            "two.phantom: follow_ups: follow-ups must be",
+        ),
         ("methods.r2gen.rum.x=3", "methods.r2gen: unknown key 'rum'; did you mean 'run'"),
         ("arms.linear.balance.scop=all", "arm 'linear': unknown key 'balance.scop'; did you mean"),
         ("run.training.stepps=3", "unknown key 'training.stepps'; did you mean 'training.steps'"),

@@ -8,10 +8,10 @@ import time
 
 import pytest
 
+from gradtruce.locks import Lock
 from gradtruce.study.plans.plan import load_plan
 from gradtruce.study.running.data_sets import make_data
 from gradtruce.study.running.folder import open_study
-from gradtruce.study.running.locks import Lock
 from gradtruce.study.running.queue import Queue
 from gradtruce.study.running.storage import sqlite_url
 from gradtruce.study.running.training_process import has_checkpoint

@@ -17,9 +17,11 @@ from typing import Any
 
 import torch
 
-from gradtruce.training import checkpoint, links, manifest
-from gradtruce.training.checkpoint import TRAINER_FILE, Checkpoints, Found
-from gradtruce.training.manifest import Manifest, damage
+from gradtruce import manifest
+from gradtruce.manifest import Manifest, damage
+from gradtruce.methods.weights.saved_method import TRAINER_FILE
+from gradtruce.training import checkpoint, links
+from gradtruce.training.checkpoint import Checkpoints, Found
 
 TRACED = {module.__file__ for module in (checkpoint, links, manifest, shutil)}
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from gradtruce.training.checkpoint import TRAINER_FILE, Checkpoints, load_trainer
-from gradtruce.training.manifest import FILE, Manifest, damage, write_folder
+from gradtruce.manifest import FILE, Manifest, damage, write_folder
+from gradtruce.methods.weights.saved_method import TRAINER_FILE, require_whole
+from gradtruce.training.checkpoint import Checkpoints, load_trainer
 from tests.training.stopped_saves import begin, save
 
 STEPS = "step-00000001", "step-00000002", "step-00000003"
@@ -142,12 +143,12 @@ def test_a_checkpoint_whose_best_is_damaged_is_not_gone_on_from(tmp_path):
     save(tmp_path, 2, 2)
     save(tmp_path, 3, 2)
     flip(tmp_path / STEPS[1] / "weights")
-    with pytest.raises(ValueError, match=r"best: damaged .*resume the run"):
-        Checkpoints(tmp_path).require_best()
+    with pytest.raises(ValueError, match=r"best is damaged: weights .*resume the run"):
+        require_whole(tmp_path / "best")
     with pytest.raises(ValueError, match=r"no checkpoint is whole .*its best.*train again"):
         Checkpoints(tmp_path).newest()
     flip(tmp_path / STEPS[1] / "weights")
-    assert Checkpoints(tmp_path).require_best() == tmp_path / "best"
+    require_whole(tmp_path / "best")
 
 
 def test_without_a_checkpoint_there_is_none_to_go_on_from(tmp_path):

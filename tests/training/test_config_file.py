@@ -3,12 +3,13 @@ from pathlib import Path
 import pytest
 
 from gradtruce.presets import preset_names
-from gradtruce.training.config import BalanceConfig, RunConfig
+from gradtruce.training.config import BalanceConfig, DataConfig, MethodConfig, RunConfig
 from gradtruce.training.config_file import (
     check,
     load_config,
     merge,
     parse_override,
+    with_absolute_paths,
     write_config,
 )
 
@@ -155,3 +156,32 @@ def test_a_published_row_brings_options_weights_and_scope():
 def test_an_unknown_row_names_the_nearest():
     with pytest.raises(ValueError, match="did you mean 'came_grad-dcl-iu'"):
         check({"data": {"path": "x"}, "balance": {"preset": "came-dcl-iu"}}, RunConfig, where="")
+
+
+def test_every_path_of_a_run_is_made_absolute_and_nothing_else(tmp_path, monkeypatch):
+    changed = {
+        "data": {"path": "a", "vocabulary": "../b", "clusters": "c", "retrieval": "d"},
+        "method": {"backbone_weights": "e", "bert_weights": "f"},
+    }
+    config = RunConfig(
+        data={**changed["data"], "tokenizer": "wordpiece"},
+        method={**changed["method"], "start_from": ["g", "/h"]},
+    )
+    monkeypatch.chdir(tmp_path)
+    found = with_absolute_paths(config)
+    expected = config.model_dump()
+    for table, names in changed.items():
+        expected[table] |= {name: str(tmp_path / path) for name, path in names.items()}
+    expected["method"]["start_from"] = (str(tmp_path / "g"), "/h")
+    assert found.model_dump() == expected
+    assert with_absolute_paths(found) == found
+
+
+def test_every_text_of_a_run_that_may_be_a_path_is_known_to_be_one_or_not():
+    """A new field that names a file has to be made absolute too."""
+    names = {"name", "preset", "options", "tokenizer", "augmentation", "cleaning"}
+    paths = {"path", "vocabulary", "clusters", "retrieval"}
+    paths |= {"backbone_weights", "bert_weights", "start_from"}
+    for table in (DataConfig, MethodConfig):
+        texts = {key for key, field in table.model_fields.items() if "str" in str(field.annotation)}
+        assert texts <= names | paths, texts

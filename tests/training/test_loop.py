@@ -1,4 +1,6 @@
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -7,7 +9,8 @@ from gradtruce.data.prepared import PreparedDataset
 from gradtruce.evaluation.metrics import Metrics
 from gradtruce.evaluation.predictions import read_predictions
 from gradtruce.methods.registry import load
-from gradtruce.training.config_file import load_config
+from gradtruce.training.config_file import load_config, write_config
+from gradtruce.training.generation import generate
 from gradtruce.training.loop import train
 from gradtruce.training.runlog import read_log
 from gradtruce.training.validation import decoding_of
@@ -175,6 +178,48 @@ def test_a_folder_that_exists_is_refused(tiny_config, tmp_path):
     with pytest.raises(FileExistsError, match=r"exists; resume it \(--resume\), remove it"):
         train(tiny_config(), tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_no_report_is_written_by_a_damaged_checkpoint(run, tiny_set, tmp_path):
+    copy = Path(shutil.copytree(run, tmp_path / "run"))
+    weights = copy / "checkpoints" / "best" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"!")
+    with pytest.raises(ValueError, match=r"best is damaged: model\.safetensors is not what was"):
+        generate(copy, tiny_set, splits=["test"])
+
+
+def test_a_run_is_gone_on_with_from_any_folder(tiny_config, tiny_set, tmp_path, monkeypatch):
+    relative = tiny_config(data={"path": tiny_set.name})
+    monkeypatch.chdir(tiny_set.parent)
+    with pytest.raises(Interrupt):
+        train(relative, tmp_path / "run", progress=interrupt_at(3))
+    monkeypatch.chdir(tmp_path)
+    Path("run").rename("moved")
+    config = load_config(Path("moved/config.toml"))
+    assert config.data.path == str(tiny_set)
+    assert train(config, Path("moved"), resume=True).steps == 4
+    with pytest.raises(ValueError, match="differs from the configuration given"):
+        train(relative, Path("moved"), resume=True)  # another set: one beside this folder
+
+
+def test_a_run_of_an_older_version_goes_on_where_it_was_begun(
+    tiny_config, tiny_set, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tiny_set.parent)
+    with pytest.raises(Interrupt):
+        train(tiny_config(), tmp_path / "run", progress=interrupt_at(3))
+    relative = tiny_config(data={"path": tiny_set.name})
+    write_config(relative, tmp_path / "run" / "config.toml")
+    assert train(relative, tmp_path / "run", resume=True).steps == 4
+
+
+def test_a_data_set_that_was_moved_is_named(tiny_config, tmp_path):
+    with pytest.raises(Interrupt):
+        train(tiny_config(), tmp_path / "run", progress=interrupt_at(3))
+    config = tiny_config(data={"path": str(tmp_path / "moved")})
+    write_config(config, tmp_path / "run" / "config.toml")
+    with pytest.raises(FileNotFoundError, match="moved is no prepared data set"):
+        train(config, tmp_path / "run", resume=True)
 
 
 def test_a_missing_data_set_leaves_no_folder(tiny_config, tmp_path):

@@ -75,7 +75,9 @@ def test_another_set_of_the_same_ids_is_asked_by_its_own_images(
     assert test.ids == mine.split("test").ids
     file = bank.search.file
     wanted, _ = file.bank.nearest(ImageQuery.of(file).of_studies(test), 3)
-    found = bank.neighbours_in(other, test).rows
+    told: list[tuple[int, int]] = []
+    found = bank.neighbours_in(other, test, lambda *now: told.append(now)).rows
+    assert told == [(6, 6)]  # studies that were looked at
     assert torch.equal(found, wanted)
     assert not torch.equal(found, bank.neighbours(test).rows)
 

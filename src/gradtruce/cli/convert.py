@@ -100,6 +100,6 @@ def _prepare(output: Path) -> None:
 
 def _save(model: "Method", output: Path, size: int) -> None:
     from gradtruce.data.transforms import ImageProcessor
-    from gradtruce.training.manifest import write_folder
+    from gradtruce.manifest import write_folder
 
     write_folder(output, [model.save_pretrained, ImageProcessor(size=size).save])

@@ -64,10 +64,10 @@ def run(
     Finished runs are never trained again, and stopped ones go on from their last checkpoint.
     """
     from gradtruce.cli.bar import Bars, Paces, quieten_transformers
+    from gradtruce.locks import locked
     from gradtruce.study.plans.plan import load_plan
     from gradtruce.study.running.data_sets import make_data
     from gradtruce.study.running.folder import open_study
-    from gradtruce.study.running.locks import locked
     from gradtruce.study.running.queue import study_queue
     from gradtruce.study.running.worker import Worker
 

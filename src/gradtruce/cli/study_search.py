@@ -104,8 +104,8 @@ def _plan(
 def _train_runs(study: "StudyFolder", storage: str | None, workers: int, bars: "Bars") -> None:
     """Train the runs of a study; a search without its references is no answer."""
     from gradtruce.cli.bar import Paces
+    from gradtruce.locks import locked
     from gradtruce.study.running.data_sets import make_data
-    from gradtruce.study.running.locks import locked
     from gradtruce.study.running.queue import study_queue
     from gradtruce.study.running.worker import Worker
 

@@ -17,6 +17,7 @@ from gradtruce.methods.promptmrg import PromptMRG
 from gradtruce.methods.r2gen import R2Gen
 from gradtruce.methods.r2gen_cmn import R2GenCMN
 from gradtruce.methods.wcl import WCL
+from gradtruce.methods.weights.saved_method import require_whole
 from gradtruce.methods.xpronet import XProNet
 from gradtruce.naming import suggestion
 
@@ -80,10 +81,14 @@ def build(name: str, tokenizer: PreTrainedTokenizerFast, options: Mapping[str, A
 def load(folder: str | PathLike[str]) -> Method:
     """Return a method saved by `save_pretrained`, with its tokenizer.
 
+    Where the folder has a manifest, as checkpoints and converted methods do, every file is checked
+    against its hash before any is used.
+
     Raises:
         FileNotFoundError: If the folder holds no saved model.
         ValueError: If it holds another kind of model, or a damaged one.
     """
+    require_whole(Path(folder))
     path = Path(folder) / "config.json"
     if not path.is_file():
         raise FileNotFoundError(f"{folder} holds no saved model: config.json is not there")

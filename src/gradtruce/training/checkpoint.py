@@ -9,10 +9,9 @@ from typing import Any, Final, final
 
 import torch
 
+from gradtruce.manifest import Manifest, Writer, damage, sync_folder, write_folder
+from gradtruce.methods.weights.saved_method import TRAINER_FILE
 from gradtruce.training.links import lead
-from gradtruce.training.manifest import Manifest, Writer, damage, sync_folder, write_folder
-
-TRAINER_FILE: Final = "trainer.pt"
 
 _ENDINGS: Final = (".partial", ".removed", ".link", ".copy", ".former")
 """Of hidden names that a stop may leave."""
@@ -115,17 +114,6 @@ class Checkpoints:
                 f"resumed; remove {self._folder.parent} and train again"
             )
         return None
-
-    def require_best(self) -> Path:
-        """Return `best`.
-
-        Raises:
-            ValueError: If it is damaged.
-        """
-        folder = self._folder / "best"
-        if reason := damage(folder, without=(TRAINER_FILE,)):
-            raise ValueError(f"{folder}: damaged ({reason}); resume the run to make it again")
-        return folder
 
     def _why_not(self, folder: Path) -> str:
         """Return why a run can't go on from a checkpoint; "" where it can."""

@@ -169,6 +169,32 @@ def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
             yield from _keys(entry.annotation, f"{prefix}{name}.")
 
 
+def with_absolute_paths(config: RunConfig) -> RunConfig:
+    """Return a configuration that means the same wherever a command is run.
+
+    Its paths were relative to the folder that this process works in.
+
+    >>> config = RunConfig(data={"path": "set"}, method={"start_from": ["runs/one"]})
+    >>> found = with_absolute_paths(config)
+    >>> found.data.path == str(Path("set").absolute()), found.data.retrieval
+    (True, None)
+    """
+
+    def moved(table: BaseModel, names: Sequence[str]) -> Table:
+        given = {name: getattr(table, name) for name in names}
+        return {name: str(Path(path).absolute()) for name, path in given.items() if path}
+
+    data = moved(config.data, ("path", "vocabulary", "clusters", "retrieval"))
+    method: Table = moved(config.method, ("backbone_weights", "bert_weights"))
+    method["start_from"] = tuple(str(Path(path).absolute()) for path in config.method.start_from)
+    return config.model_copy(
+        update={
+            "data": config.data.model_copy(update=data),
+            "method": config.method.model_copy(update=method),
+        }
+    )
+
+
 def write_config(config: BaseModel, path: Path) -> None:
     """Write a resolved configuration as TOML; what is not set is left out.
 

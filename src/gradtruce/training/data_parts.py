@@ -1,6 +1,6 @@
 """From a configuration to what a run reads: data set, tokenizer, loaders."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, final
 
@@ -48,13 +48,19 @@ class DataParts:
     test: Loader
 
 
-def load_data(config: RunConfig, world: World = ALONE) -> DataParts:
+def load_data(
+    config: RunConfig,
+    world: World = ALONE,
+    retrieving: Callable[[int, int], None] | None = None,
+) -> DataParts:
     """Open the data set and build tokenizer, image processor and loaders.
 
     Args:
         config: Data set, and how it is read.
         world: The processes that share it: of every training batch each takes its studies, and of
             validation and test whole batches in turn.
+        retrieving: Told for how many studies of how many reports were retrieved, where that takes
+            long: a large bank is searched once for each split, and the answer kept beside it.
 
     Raises:
         FileNotFoundError: If there is no prepared set, or no file that the configuration names.
@@ -81,7 +87,7 @@ def load_data(config: RunConfig, world: World = ALONE) -> DataParts:
             cleaning=data.cleaning,
             max_views=data.views,
             clusters=clusters,
-            neighbours=None if bank is None else bank.neighbours(dataset.split(split)),
+            neighbours=None if bank is None else bank.neighbours(dataset.split(split), retrieving),
             with_priors=data.priors,
             seed=training.seed,
             rank=world.rank,

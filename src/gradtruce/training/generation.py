@@ -14,7 +14,7 @@ from gradtruce.training.config import RunConfig
 from gradtruce.training.config_file import load_config
 from gradtruce.training.device import on_device
 from gradtruce.training.prediction import predict
-from gradtruce.training.progress import Progress, ProgressCallback, Stopwatch
+from gradtruce.training.progress import Progress, ProgressCallback, Stopwatch, counter
 from gradtruce.training.retrieval.run_bank import RunBank
 from gradtruce.training.validation import decoding_of
 
@@ -69,7 +69,9 @@ def generate(
             cleaning=asked.data.cleaning,
             max_views=asked.data.views,
             with_priors=asked.data.priors,
-            neighbours=None if bank is None else bank.neighbours_in(dataset, split),
+            neighbours=None
+            if bank is None
+            else bank.neighbours_in(dataset, split, _counter(progress)),
         )
         found += predict(
             method,
@@ -79,6 +81,10 @@ def generate(
             watch=partial(tell, len(found)),
         )
     return found
+
+
+def _counter(progress: ProgressCallback | None) -> Callable[[int, int], None] | None:
+    return None if progress is None else counter("retrieving", progress)
 
 
 def _teller(progress: ProgressCallback | None, total: int) -> Callable[[int, int], None]:

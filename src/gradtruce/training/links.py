@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from gradtruce.training.manifest import Manifest, damage
+from gradtruce.manifest import Manifest, damage
 
 _NO_LINKS: Final = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 """What a file system without symbolic links answers."""
@@ -25,7 +25,7 @@ def lead(name: Path, target: Path | None, *, leave_out: str) -> None:
         OSError: If it can't be written.
 
     >>> import tempfile
-    >>> from gradtruce.training.manifest import write_folder
+    >>> from gradtruce.manifest import write_folder
     >>> with tempfile.TemporaryDirectory() as parent:
     ...     for step in ("step-1", "step-2"):
     ...         write_folder(Path(parent) / step, [])

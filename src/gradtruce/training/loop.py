@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -14,18 +15,19 @@ from gradtruce.evaluation.labelers.rules import RulesLabeler
 from gradtruce.evaluation.metrics import Metrics
 from gradtruce.evaluation.predictions import Prediction, write_predictions
 from gradtruce.evaluation.training_texts import read_training_texts
+from gradtruce.manifest import sync_file, sync_folder
 from gradtruce.methods.registry import Method, load
-from gradtruce.training.checkpoint import Checkpoints
+from gradtruce.training.alone import training_alone
 from gradtruce.training.config import RunConfig
-from gradtruce.training.config_file import load_config, write_config
+from gradtruce.training.config_file import load_config, with_absolute_paths, write_config
 from gradtruce.training.data_parts import DataParts, load_data
 from gradtruce.training.device import on_device
-from gradtruce.training.manifest import sync_file, sync_folder
 from gradtruce.training.prediction import predict
 from gradtruce.training.progress import (
     Progress,
     ProgressCallback,
     Stopwatch,
+    counter,
     without_transformers_bars,
 )
 from gradtruce.training.runlog import RunLog
@@ -64,7 +66,7 @@ def train(
     """Train, keep the best checkpoint, generate the test reports and score them.
 
     Args:
-        config: Everything the run depends on.
+        config: Everything the run depends on; its paths are written as absolute ones.
         folder: The run folder, made here; with `resume`, one that is there.
         resume: Go on from the newest whole checkpoint, or from the start where there is none yet;
             the result is bit for bit the one of a run that was not interrupted.
@@ -73,6 +75,7 @@ def train(
             writes the run folder.
 
     Raises:
+        BlockingIOError: If another process trains in the folder.
         FileExistsError: If the folder exists and `resume` was not asked for.
         FileNotFoundError: If data are missing, or there is no run to resume.
         FloatingPointError: If a loss is not finite; the message names task and step.
@@ -83,16 +86,29 @@ def train(
     tell = _ignore if progress is None or not world.is_first else progress
     tell(Progress("preparing"))
     require_same(world, "the configuration", [config], "start all processes by the same command")
+    config = with_absolute_paths(config)
+    with training_alone(folder) if world.is_first else nullcontext("") as note:
+        return _train(config, folder, [note] if note else [], tell, world, resume=resume)
+
+
+def _train(
+    config: RunConfig,
+    folder: Path,
+    notes: list[str],
+    tell: ProgressCallback,
+    world: World,
+    *,
+    resume: bool,
+) -> RunResult:
     if world.is_first:
         _check_folder(config, folder, resume=resume)
     seed_random(config.training.seed)
-    data = load_data(config, world)
+    data = load_data(config, world, counter("retrieving", tell))
     labeler = CachedLabeler(RulesLabeler())
     trainer = Trainer(config, data, folder, labeler, tell, world)
-    notes: list[str] = []
     if resume:
         with without_transformers_bars():
-            notes = trainer.restore()
+            notes = notes + trainer.restore()
     elif world.is_first:
         _make_folder(config, folder)
     with without_transformers_bars(), RunLog(_log_path(folder, world)) as log:
@@ -150,7 +166,7 @@ def _best(folder: Path, trainer: Trainer, world: World) -> Method:
     """Return the best checkpoint, which the first process reads."""
     read = None
     if world.is_first:
-        read = on_device(load(Checkpoints(folder / "checkpoints").require_best()))
+        read = on_device(load(folder / "checkpoints" / "best"))
     if world.size == 1 and read is not None:
         return read
     method = trainer.whole()
@@ -198,7 +214,7 @@ def _check_folder(config: RunConfig, folder: Path, *, resume: bool) -> None:
     path = folder / "config.toml"
     if not path.is_file():
         raise FileNotFoundError(f"{path}: not there; is {folder} a run folder?")
-    if _without_share(load_config(path)) != _without_share(config):
+    if _without_share(with_absolute_paths(load_config(path))) != _without_share(config):
         raise ValueError(f"{path}: differs from the configuration given; resume a run as it was")
 
 

@@ -11,7 +11,7 @@ from transformers.utils import logging as transformers_logging
 
 from gradtruce.training.runlog import last_line
 
-Phase = Literal["preparing", "training", "generating", "done"]
+Phase = Literal["preparing", "retrieving", "training", "generating", "done"]
 
 
 @final
@@ -20,8 +20,9 @@ class Progress:
     """How far a run is.
 
     Attributes:
-        phase: "preparing", "training", "generating" (test reports), or "done".
-        done: Optimizer steps, or studies while generating.
+        phase: "preparing", "retrieving" (reports for every study), "training", "generating" (test
+            reports), or "done".
+        done: Optimizer steps, or studies while retrieving and generating.
         total: Of these, how many there will be; 0 where not yet known.
         seconds_left: Until the end of this phase; `None` where not yet known.
         note: What to tell whoever watches, such as the step that a run was resumed from; "" mostly.
@@ -66,6 +67,28 @@ class Stopwatch:
         if since < 1:
             return None
         return (time.perf_counter() - self._start) / since * (self._total - done)
+
+
+def counter(phase: Phase, tell: ProgressCallback) -> Callable[[int, int], None]:
+    """Return what tells how many of how many are done in a phase.
+
+    Its first call, or one that tells of no more than the last, begins a count, whose time runs on
+    its own.
+
+    >>> count = counter("retrieving", lambda now: print(now.phase, now.share))
+    >>> count(256, 1024)
+    retrieving 0.25
+    """
+    watch, last = Stopwatch(0, 0), 0
+
+    def count(done: int, total: int) -> None:
+        nonlocal watch, last
+        if done <= last or not last:
+            watch = Stopwatch(done, total)
+        last = done
+        tell(Progress(phase, done, total, watch.seconds_left(done)))
+
+    return count
 
 
 def read_progress(folder: Path) -> Progress:

@@ -176,7 +176,7 @@ def test_two_processes_can_not_prepare_one_folder(make_source, tmp_path):
     source = make_source()
 
     def second(_done: int, _total: int) -> None:
-        with pytest.raises(FileExistsError, match=r"is being prepared by another process \(\d+\)"):
+        with pytest.raises(FileExistsError, match=r"is being prepared by process \d+ on .+; wait"):
             prepare(source, tmp_path / "set")
 
     prepare(source, tmp_path / "set", progress=second)

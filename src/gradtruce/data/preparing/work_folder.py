@@ -1,8 +1,6 @@
 """The hidden folder in which a set is prepared; it outlives a crash, and no reader takes it."""
 
-import fcntl
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -10,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final, final
 
 from gradtruce.data.preparing.disk import PARTIAL, flush_to_disk, write_whole
+from gradtruce.locks import Lock, holder
 
 _PLAN: Final = "plan.json"
 _LOCK: Final = "lock"
@@ -54,19 +53,24 @@ class WorkFolder:
         """
         self._made_parents = [p for p in self.target.parents if not p.exists()]
         self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / _LOCK).open("a+", encoding="utf-8") as lock:
-            self._lock(lock.fileno())
+        lock = Lock.take(self.path / _LOCK)
+        if lock is None:
+            raise FileExistsError(
+                f"{self.target} is being prepared by {holder(self.path / _LOCK)}; "
+                "wait for it, or end it"
+            )
+        try:
             if self.target.exists():
                 self.remove()
                 raise FileExistsError(f"{self.target} was prepared by another process just now")
-            lock.truncate(0)
-            lock.write(f"{os.getpid()}\n")
-            lock.flush()
+            lock.sign()
             for folder in (self.set_folder, self.finished_folder):
                 folder.mkdir(exist_ok=True)
                 for rest in folder.glob(f"*{PARTIAL}"):  # of a process that was killed
                     rest.unlink()
             yield
+        finally:
+            lock.release()
 
     def claim(self, identity: Mapping[str, Any]) -> None:
         """Say what is prepared here, or refuse to go on with something else.
@@ -119,21 +123,6 @@ class WorkFolder:
         for parent in self._made_parents:
             with suppress(OSError):  # something else has been put there meanwhile
                 parent.rmdir()
-
-    def _lock(self, descriptor: int) -> None:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.fstat(descriptor).st_ino == (self.path / _LOCK).stat().st_ino:
-                return
-        except (BlockingIOError, FileNotFoundError):
-            pass
-        who = ""
-        with suppress(OSError):
-            who = (self.path / _LOCK).read_text(encoding="utf-8").strip()
-        raise FileExistsError(
-            f"{self.target} is being prepared by another process ({who or 'just started'}); "
-            "wait for it, or end it"
-        )
 
 
 def differences(begun: Mapping[str, Any], asked: Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """Reports as vectors of length 1, and the nearest of them to a query, by cosine."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Final, final
 
@@ -81,6 +81,7 @@ class RetrievalBank:
         queries: Float[Tensor, "queries width"],
         k: int,
         exclude: Sequence[str] | None = None,
+        progress: Callable[[int, int], None] | None = None,
     ) -> tuple[Int[Tensor, "queries k"], Float[Tensor, "queries k"]]:
         """Return the `k` rows of the highest cosine to each query, the highest first.
 
@@ -93,6 +94,7 @@ class RetrievalBank:
             k: How many.
             exclude: A study for each query that it must not find, its own; one that is not in the
                 bank excludes nothing.
+            progress: Told how many queries of how many are answered.
 
         Returns:
             Rows and their cosines.
@@ -111,6 +113,8 @@ class RetrievalBank:
             places, values = self._best(directions[start : start + QUERIES], count)
             for query, (place, value) in enumerate(zip(places, values, strict=True), start):
                 rows[query], scores[query] = self._spread(place, value, k, int(mine[query]))
+            if progress is not None:
+                progress(min(start + QUERIES, len(queries)), len(queries))
         return torch.from_numpy(rows), torch.from_numpy(scores)
 
     @cached_property

@@ -75,7 +75,8 @@ class RetrievalFile:
         path = Path(path)
         if not path.is_file():
             raise FileNotFoundError(
-                f"{path}: there is no such file of retrieval; `gradtruce build retrieval` makes one"
+                f"{path}: there is no such file of retrieval; `gradtruce build retrieval` makes "
+                "one; if it was moved, correct data.retrieval"
             )
         try:
             with safe_open(path, "pt") as file:

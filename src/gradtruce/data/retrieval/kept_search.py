@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Final, final
@@ -60,7 +60,11 @@ class KeptSearch:
         self._path, self._least = path, least
 
     def neighbours(
-        self, studies: Sequence[str], count: int, device: torch.device | str = "cpu"
+        self,
+        studies: Sequence[str],
+        count: int,
+        device: torch.device | str = "cpu",
+        progress: Callable[[int, int], None] | None = None,
     ) -> Neighbours:
         """Return the neighbours of some studies, none of which finds itself.
 
@@ -68,6 +72,7 @@ class KeptSearch:
             studies: Ids.
             count: How many neighbours each has.
             device: Where they are searched, unless they are known.
+            progress: Told how many studies of how many have theirs, where that takes long.
 
         Raises:
             ValueError: If a study has no query, the bank has too few reports, or a kept answer is
@@ -79,7 +84,7 @@ class KeptSearch:
         answer = self.answer(studies, count)
         if answer.is_file():
             return Neighbours(self.file.bank, _read(answer, (len(studies), count)))
-        found = Neighbours.of(self.file, studies, count, device)
+        found = Neighbours.of(self.file, studies, count, device, progress)
         if os.access(answer.parent, os.W_OK):
             _write(answer, found.rows)
         return found

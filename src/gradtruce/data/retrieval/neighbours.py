@@ -1,6 +1,6 @@
 """For every study of a split the training reports nearest to its images."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -36,6 +36,7 @@ class Neighbours:
         studies: Sequence[str],
         count: int,
         device: torch.device | str = "cpu",
+        progress: Callable[[int, int], None] | None = None,
     ) -> "Neighbours":
         """Return the neighbours of some studies, none of which finds itself.
 
@@ -44,12 +45,14 @@ class Neighbours:
             studies: Ids.
             count: How many neighbours each has.
             device: Where they are searched.
+            progress: Told how many studies of how many have theirs.
 
         Raises:
             ValueError: If a study has no query, or the bank has too few reports.
         """
         queries = file.queries_of(studies).to(device)
-        return cls(file.bank, file.bank.nearest(queries, count, exclude=studies)[0])
+        rows, _ = file.bank.nearest(queries, count, exclude=studies, progress=progress)
+        return cls(file.bank, rows)
 
     def features(self, studies: Sequence[int]) -> Float[Tensor, "batch neighbours width"]:
         """Return what the neighbours of some studies say, nearest first.

@@ -18,6 +18,7 @@ from transformers import (
 )
 
 from gradtruce.gradients.rotations import Rotations
+from gradtruce.manifest import FILE as MANIFEST
 from gradtruce.methods.base import Decoding, ReportMethod
 from gradtruce.methods.blocks.backbone import Backbone
 from gradtruce.methods.blocks.cache import ReportCache
@@ -124,8 +125,10 @@ class PretrainedMethod(ReportMethod, PreTrainedModel, GenerationMixin):  # type:
         """Write weights, configuration, tokenizer and decoding to a folder.
 
         The weights keep their names; else `transformers` would give those of a Swin Transformer the
-        names of its published files, which only `from_pretrained` understands.
+        names of its published files, which only `from_pretrained` understands. A manifest that the
+        folder has of what was there before is removed: the folder is then read unchecked.
         """
+        (Path(save_directory) / MANIFEST).unlink(missing_ok=True)
         kwargs.setdefault("save_original_format", False)
         super().save_pretrained(save_directory, *args, **kwargs)
         if self.tokenizer is not None:

@@ -7,6 +7,7 @@ from typing import final
 import torch
 from torch import nn
 
+from gradtruce.methods.weights.saved_method import require_whole
 from gradtruce.methods.weights.state_file import read_state
 from gradtruce.methods.weights.strict_load import SHOWN
 
@@ -51,6 +52,8 @@ def load_named(module: nn.Module, path: str | Path) -> NamedLoad:
     NamedLoad(taken=('bias',), left=('scale',))
     """
     path = Path(path)
+    if path.is_dir():
+        require_whole(path)
     state, own = read_state(path / FILE if path.is_dir() else path), module.state_dict()
     taken = tuple(name for name in state if name in own)
     if not taken:

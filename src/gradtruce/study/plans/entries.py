@@ -2,8 +2,9 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from gradtruce.data.phantom.follow_ups import FollowUps, checked_follow_ups
 from gradtruce.data.phantom.level import LevelName
 from gradtruce.training.config_file import Table
 
@@ -25,15 +26,27 @@ class PhantomConfig(TableOfPlan):
         studies: How many studies all splits have together.
         size: Height and width of the views in pixels.
         seed: Of patients, findings, images and wording.
+        follow_ups: Shares of the patients that have no, one, two … studies after their first,
+            together 1; those of `gradtruce prepare phantom` where not given.
 
     >>> PhantomConfig(studies=100).level
     'standard'
+    >>> PhantomConfig(follow_ups=(0.05, 0.15, 0.80)).follow_ups
+    (0.05, 0.15, 0.8)
     """
 
     level: LevelName = "standard"
     studies: Annotated[int, Field(gt=0)] = 2000
     size: Annotated[int, Field(gt=0)] = 128
     seed: Annotated[int, Field(ge=0)] = 0
+    follow_ups: FollowUps | None = None
+
+    @field_validator("follow_ups")
+    @classmethod
+    def _check_follow_ups(cls, given: FollowUps | None) -> FollowUps | None:
+        if given is not None:
+            checked_follow_ups(given)
+        return given
 
 
 class DataEntry(TableOfPlan):

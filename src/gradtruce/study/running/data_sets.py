@@ -9,9 +9,9 @@ import torch
 from gradtruce.data.phantom.prepare import prepare_phantom
 from gradtruce.data.prepared import PreparedDataset
 from gradtruce.data.report_clusters import cluster_reports
+from gradtruce.locks import locked
 from gradtruce.study.plans.entries import ClustersBuild, PrototypesBuild, RetrievalBuild
 from gradtruce.study.running.folder import StudyFolder
-from gradtruce.study.running.locks import locked
 from gradtruce.training.prototypes import (
     build_prototypes,
     preset_config,
@@ -44,7 +44,7 @@ def make_data(study: StudyFolder, progress: Progress | None = None) -> None:
         with locked(study.lock(f"data-{name}")):
             if not path.exists():
                 path.parent.mkdir(parents=True, exist_ok=True)
-                options = entry.phantom.model_dump()
+                options = entry.phantom.model_dump(exclude_none=True)
                 prepare_phantom(path, **options, progress=_named(name, tell))
     for method, data, kind, path in needed_files(study):
         with locked(study.lock(f"data-{data}-{method}-{kind}")):

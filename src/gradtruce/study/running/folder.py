@@ -9,8 +9,8 @@ from typing import Any, Final, final
 import tomli_w
 
 from gradtruce.evaluation.files import write_whole
+from gradtruce.locks import locked
 from gradtruce.study.plans.plan import PLAN, PlannedRun, StudyPlan, load_plan
-from gradtruce.study.running.locks import locked
 
 IDENTITY: Final = "study.id"
 _GROWING: Final = ("seeds", "data", "methods", "arms")

@@ -14,8 +14,9 @@ from typing import Final
 
 import torch
 
+from gradtruce.training.alone import training_alone
 from gradtruce.training.config import RunConfig
-from gradtruce.training.config_file import check, load_config, write_config
+from gradtruce.training.config_file import check, load_config, with_absolute_paths, write_config
 from gradtruce.training.loop import train
 
 ORPHANED: Final = 3
@@ -45,14 +46,17 @@ def train_or_resume(config: RunConfig, folder: Path) -> None:
             The data set may lie elsewhere than before, if the study was moved.
 
     Raises:
+        BlockingIOError: If another process trains in the folder.
         ValueError: If the folder's run has another configuration.
     """
-    is_begun = folder.exists()
-    if is_begun and not has_checkpoint(folder):
-        shutil.rmtree(folder)
-        is_begun = False
-    if is_begun:
-        _follow_data(config, folder)
+    config = with_absolute_paths(config)
+    with training_alone(folder):
+        is_begun = folder.exists()
+        if is_begun and not has_checkpoint(folder):
+            shutil.rmtree(folder)
+            is_begun = False
+        if is_begun:
+            _follow_data(config, folder)
     train(config, folder, resume=is_begun)
 
 

@@ -9,10 +9,10 @@ from typing import Final, final
 
 from gradtruce.evaluation.headline import SELECTION
 from gradtruce.evaluation.metrics import Metrics
+from gradtruce.locks import Lock, locked
 from gradtruce.study.plans.plan import PlannedRun
 from gradtruce.study.running.entry import Entry
 from gradtruce.study.running.folder import StudyFolder
-from gradtruce.study.running.locks import Lock, locked
 from gradtruce.study.running.processes import Job, TrainingProcess, stop_all
 from gradtruce.study.running.queue import Queue
 from gradtruce.study.running.status import StudyStatus, study_status, waiting_runs

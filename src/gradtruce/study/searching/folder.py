@@ -18,8 +18,8 @@ import tomli_w
 
 from gradtruce.evaluation.files import write_whole
 from gradtruce.evaluation.metrics import Metrics
+from gradtruce.locks import locked
 from gradtruce.study.running.folder import StudyFolder, open_study
-from gradtruce.study.running.locks import locked
 from gradtruce.study.running.storage import sqlite_url
 from gradtruce.study.searching.figures import draw
 from gradtruce.study.searching.plan import SearchPlan, load_search, table_of, with_trials

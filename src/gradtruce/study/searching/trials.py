@@ -15,7 +15,7 @@ from typing import final
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
-from gradtruce.study.running.locks import Lock, locked
+from gradtruce.locks import Lock, locked
 from gradtruce.study.running.queue import BEAT, GRACE
 from gradtruce.study.running.storage import TrialState, open_storage, optuna, quiet
 from gradtruce.study.searching.plan import SearchPlan

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, final
 
+from gradtruce.locks import Lock
 from gradtruce.naming import suggestion
-from gradtruce.study.running.locks import Lock
 from gradtruce.study.running.processes import Job
 from gradtruce.study.searching.plan import SearchPlan
 from gradtruce.study.searching.pruning import is_hopeless

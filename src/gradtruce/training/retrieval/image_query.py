@@ -1,6 +1,6 @@
 """From the images of a study to a query in the space of a retrieval bank's reports."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, final
 
@@ -134,8 +134,15 @@ class ImageQuery(nn.Module):
         features = self.head(self.pooled(pixel_values, view_mask))
         return nn.functional.normalize(features, dim=1)
 
-    def of_studies(self, studies: Sequence[Study]) -> Float[Tensor, "studies features"]:
-        """Return the queries of some studies from their views."""
+    def of_studies(
+        self, studies: Sequence[Study], progress: Callable[[int, int], None] | None = None
+    ) -> Float[Tensor, "studies features"]:
+        """Return the queries of some studies from their views.
+
+        Args:
+            studies: With their views.
+            progress: Told how many of how many were looked at.
+        """
         found = []
         with evaluating(self):
             for start in range(0, len(studies), BATCH):
@@ -145,4 +152,6 @@ class ImageQuery(nn.Module):
                 ]
                 fitted = [[self.processor.fit(view.pixels) for view in each] for each in views]
                 found.append(self(*stack_views(fitted, self.processor, self.config.views)))
+                if progress is not None:
+                    progress(start + len(views), len(studies))
         return torch.cat(found)

@@ -1,5 +1,6 @@
 """The retrieval bank of a run: what its method reads of the studies of any prepared set."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -51,15 +52,26 @@ class RunBank:
         """
         self.search.file.require(dataset)
 
-    def neighbours(self, split: PreparedSplit) -> Neighbours:
+    def neighbours(
+        self, split: PreparedSplit, progress: Callable[[int, int], None] | None = None
+    ) -> Neighbours:
         """Return the neighbours of the studies of the set that the bank was made of.
+
+        Args:
+            split: Of that set.
+            progress: Told how many studies of how many have theirs, where that takes long.
 
         Raises:
             ValueError: If a study has no query, or the bank has too few reports.
         """
-        return self.search.neighbours(split.ids, self.count, training_device())
+        return self.search.neighbours(split.ids, self.count, training_device(), progress)
 
-    def neighbours_in(self, dataset: PreparedDataset, split: PreparedSplit) -> Neighbours:
+    def neighbours_in(
+        self,
+        dataset: PreparedDataset,
+        split: PreparedSplit,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Neighbours:
         """Return the neighbours of the studies of any set, of its own images.
 
         The queries of the set that the bank was made of are in the file; for another, the file's
@@ -69,6 +81,7 @@ class RunBank:
         Args:
             dataset: The set.
             split: Of the set.
+            progress: As in `neighbours`; of another set told how many studies were looked at.
 
         Raises:
             ValueError: If the file has no image encoder and needs one, or the bank has too few
@@ -76,6 +89,7 @@ class RunBank:
         """
         file, train = self.search.file, dataset.split("train")
         if file.reports_sha256 == hash_of(train.ids, train.reports):
-            return self.neighbours(split)
-        rows, _ = file.bank.nearest(ImageQuery.of(file).of_studies(split), self.count)
+            return self.neighbours(split, progress)
+        queries = ImageQuery.of(file).of_studies(split, progress)
+        rows, _ = file.bank.nearest(queries, self.count)
         return Neighbours(file.bank, rows)
