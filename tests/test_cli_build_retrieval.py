@@ -20,6 +20,7 @@ from gradtruce.training.data_parts import load_data
 from gradtruce.training.progress import Progress, counter
 from gradtruce.training.retrieval.image_query import ImageQuery
 from gradtruce.training.retrieval.retriever import retriever
+from gradtruce.training.retrieval.run_bank import RunBank
 from tests.training.conftest import made_up_study
 
 COUNTS = {"train": 16, "val": 4, "test": 4}
@@ -131,7 +132,11 @@ def test_a_run_tells_how_far_its_first_search_is_and_no_other_run_searches(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     bank = shutil.copy(banks["tfidf"], tmp_path / "bank")
-    monkeypatch.setattr(KeptSearch.__init__, "__kwdefaults__", {"least": 1})
+
+    def keeping_all(data: DataConfig) -> RunBank:
+        return RunBank(KeptSearch(bank, RetrievalFile.read(bank), least=1), data.neighbours)
+
+    monkeypatch.setattr(RunBank, "of", staticmethod(keeping_all))
     told: list[Progress] = []
     for _ in range(2):
         load_data(config_of(sixteen, bank), retrieving=counter("retrieving", told.append))
