@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 export HF_HUB_OFFLINE = 1
+unexport PYTHONDONTWRITEBYTECODE  # tests start many processes, each of which would compile everything
 
 .PHONY: help setup demo test test-all test-oldest bench-engine bench-data bench-evaluation bench-generation learn check format docs clean
 

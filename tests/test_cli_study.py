@@ -78,6 +78,7 @@ def test_list_names_every_plan_with_its_question(capsys: pytest.CaptureFixture[s
     assert all(line.endswith("?") for line in lines)
 
 
+@pytest.mark.slow  # tests/study/test_runner.py has it on a phantom that is there
 def test_a_study_runs_reports_what_fails_and_tells_where_it_is(
     plan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -74,7 +74,7 @@ def test_a_folder_without_a_plan_is_no_study(tmp_path):
 
 
 def test_a_phantom_is_made_once(tmp_path):
-    study = open_study(tmp_path, plan("data.phantom.phantom.size=32"))
+    study = open_study(tmp_path, plan("data.phantom.phantom={ studies = 8, size = 32 }"))
     make_data(study)
     manifest = tmp_path / "data" / "phantom" / "manifest.json"
     written = manifest.stat().st_mtime_ns

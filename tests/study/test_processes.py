@@ -11,6 +11,7 @@ def job(tmp_path, name):
     return Job(name, config, tmp_path / name)
 
 
+@pytest.mark.slow
 def test_a_failing_training_is_reported_in_its_own_words_and_progress_is_told(tmp_path):
     seen = []
     jobs = [job(tmp_path, name) for name in ("one", "two")]

@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 import signal
@@ -5,9 +6,12 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 
 import pytest
 
+from gradtruce.cli.app import run as command
 from gradtruce.locks import Lock
 from gradtruce.study.plans.plan import load_plan
 from gradtruce.study.running.data_sets import make_data
@@ -53,22 +57,39 @@ def work(study, *, retry=False, count=2, failures=None):
 
 @pytest.fixture(scope="module")
 def studied(phantom, tmp_path_factory):
-    """Return a study of two arms, one of which can't be built, after its first worker."""
-    plan = load_plan("demo", [*settings(phantom), "arms.came_grad.balance.options={ radios = 1 }"])
-    study = open_study(tmp_path_factory.mktemp("studied"), plan)
-    failures = []
-    status = work(study, failures=failures)
-    return study, status, failures
+    """Return a study of two arms, one of which can't be built, and what its command printed."""
+    folder = tmp_path_factory.mktemp("studied")
+    given = [*settings(phantom), "arms.came_grad.balance.options={ radios = 1 }"]
+    words = ["study", "run", "demo", "--output", str(folder), "--workers", "2"]
+    printed, told = StringIO(), StringIO()
+    with redirect_stdout(printed), redirect_stderr(told):
+        code = command([*words, *(part for one in given for part in ("--set", one))])
+    assert code == 1, told.getvalue()
+    return open_study(folder), printed.getvalue(), told.getvalue()
 
 
 def test_a_failing_run_is_told_with_its_log_and_the_rest_go_on(studied):
-    study, status, failures = studied
-    assert status.counts == {"finished": 1, "running": 0, "failed": 1, "waiting": 0}
-    (failure,) = failures
-    assert failure.run.arm == "came_grad"
-    assert "has no option 'radios'; did you mean 'radius'" in failure.reason
-    assert "did you mean 'radius'" in study.log(failure.run).read_text(encoding="utf-8")
-    assert not study.log(study.runs[0]).exists()
+    study, printed, told = studied
+    finished, failed = study.runs
+    assert "1 finished, 1 failed" in printed
+    assert "gradtruce study run --output" in printed
+    assert f"failed: {failed.name}" in told
+    assert "has no option 'radios'; did you mean 'radius'" in told
+    assert str(study.log(failed)) in told
+    assert "did you mean 'radius'" in study.log(failed).read_text(encoding="utf-8")
+    assert not study.log(finished).exists()
+    assert (study.run_folder(finished) / "metrics.json").is_file()
+
+
+def test_the_command_tells_where_a_study_is(studied, capsys):
+    study, _, _ = studied
+    assert command(["study", "status", str(study.path)]) == 0
+    assert f"{study.plan.title}: 1 finished, 1 failed" in capsys.readouterr().out
+    assert command(["study", "status", str(study.path), "--json"]) == 0
+    now = json.loads(capsys.readouterr().out)
+    assert now["counts"] == {"finished": 1, "running": 0, "failed": 1, "waiting": 0}
+    assert [each["state"] for each in now["runs"]] == ["finished", "failed"]
+    assert "radios" in now["runs"][1]["reason"]
 
 
 def test_what_is_finished_or_failed_is_not_trained_again(studied):

@@ -65,7 +65,7 @@ def test_a_search_finds_the_front_of_a_known_problem(tmp_path):
 
 
 def test_hopeless_trials_are_stopped_and_recorded_as_such(tmp_path):
-    trials = search(plan(), tmp_path)
+    trials = search(plan(trials=16), tmp_path)
     stopped = [trial for trial in trials if trial.outcome == "stopped"]
     assert stopped
     for trial in stopped:
@@ -75,7 +75,7 @@ def test_hopeless_trials_are_stopped_and_recorded_as_such(tmp_path):
 
 
 def test_no_trial_is_stopped_when_pruning_is_off(tmp_path):
-    trials = search(plan("search.pruning.enabled=false", trials=20), tmp_path)
+    trials = search(plan("search.pruning.enabled=false", trials=16), tmp_path)
     assert {trial.outcome for trial in trials} == {"finished"}
 
 

@@ -77,7 +77,7 @@ def check_killed(source: Folder, whole: dict[str, bytes], targets: Iterator[Path
 
 
 def test_a_set_survives_kills_at_random_points(source, whole, tmp_path):
-    check_killed(source, whole, (tmp_path / str(n) for n in range(1000)), 5)
+    check_killed(source, whole, (tmp_path / str(n) for n in range(1000)), 3)
 
 
 @pytest.mark.slow

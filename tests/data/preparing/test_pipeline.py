@@ -76,7 +76,7 @@ def test_a_damaged_image_stops_with_file_and_study(make_source, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["source"]
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_problems_are_skipped_listed_and_counted(make_source, tmp_path, workers):
     source = make_source(
         s8={"patient": "p7", "prior": "s7"},

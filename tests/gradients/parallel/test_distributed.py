@@ -1,5 +1,6 @@
 """Two processes (gloo) against one; `two_ranks_*.py` say what they do."""
 
+import json
 import re
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from torch import nn
 from gradtruce.balance import CAMEGrad
 from gradtruce.gradients import TaskGradients
 from tests.gradients.parallel.two_ranks import CASES, RANKS, balancer_names
-from tests.gradients.parallel.two_ranks_alike import WRAPS
+from tests.gradients.parallel.two_ranks_alike import SHARDED, SLOW, WRAPS
 
 pytestmark = pytest.mark.skipif(
     not dist.is_available() or not dist.is_gloo_available(), reason="torch has no gloo"
@@ -24,19 +25,11 @@ RUN = "tests.gradients.parallel.run_two_ranks"
 FAMILIES = ("came_grad", "linear", "uncertainty_weighting")  # of rows, fixed, and loss-only
 
 
-@pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """Return what each rank found, for all cases; ranks are started once."""
-    folder = tmp_path_factory.mktemp("ranks")
+def ran(folder: Path, *cases: str) -> list[dict[str, Any]]:
+    """Return what each rank found; ranks are started once for all cases."""
     children = [
         subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "tests.gradients.parallel.run_two_ranks",
-                str(rank),
-                str(folder),
-            ],
+            [sys.executable, "-m", RUN, str(rank), str(folder), json.dumps(cases)],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -50,6 +43,17 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     return [torch.load(folder / f"{rank}.pt", weights_only=False) for rank in range(RANKS)]
 
 
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """Return what each rank found, for all cases but the slow ones."""
+    return ran(tmp_path_factory.mktemp("ranks"))
+
+
+@pytest.fixture(scope="module")
+def slow_results(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    return ran(tmp_path_factory.mktemp("slow"), *SLOW)
+
+
 def found(results: list[dict[str, Any]], case: str) -> list[Any]:
     """Return what the ranks found, or show what went wrong."""
     answers = [result[case] for result in results]
@@ -58,10 +62,20 @@ def found(results: list[dict[str, Any]], case: str) -> list[Any]:
     return answers
 
 
-@pytest.mark.parametrize("kind", ["ddp", "fsdp"])
 @pytest.mark.parametrize("name", balancer_names())
-def test_two_processes_equal_one(results: list[dict[str, Any]], kind: str, name: str) -> None:
-    assert max(found(results, f"{kind} {name}")) < 1e-9
+def test_two_processes_equal_one(results: list[dict[str, Any]], name: str) -> None:
+    assert max(found(results, f"ddp {name}")) < 1e-9
+
+
+@pytest.mark.parametrize("name", SHARDED)
+def test_two_sharded_processes_equal_one(results: list[dict[str, Any]], name: str) -> None:
+    assert max(found(results, f"fsdp {name}")) < 1e-9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", SLOW)
+def test_no_balancer_is_changed_by_sharding(slow_results: list[dict[str, Any]], case: str) -> None:
+    assert max(found(slow_results, case)) < 1e-9
 
 
 @pytest.mark.parametrize("case", [name for name in CASES if " option " in name])

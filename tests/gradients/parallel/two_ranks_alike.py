@@ -58,6 +58,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "features": {"scope": "features"},
     "diagnostics": {"diagnostics": True},
 }
+SHARDED = ("came_grad", "linear", "graddrop", "famo", "gradnorm", "rotograd")
+"""Balancers tried on sharded models each time: one of each way to use rows, steps and rotations."""
+SLOW = [f"fsdp {name}" for name in balancer_names() if name not in SHARDED]
 UNSHARDED = {("fsdp", "every"), ("fsdp", "features")}  # refused there
 WRAPS = {"views": ddp_with_views, "small buckets": ddp_in_small_buckets, "hsdp": hsdp}
 

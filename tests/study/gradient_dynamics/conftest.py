@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from gradtruce.data.phantom.generate import generate
-from gradtruce.data.prepared import PreparedWriter
 from gradtruce.training.config import RunConfig
 from gradtruce.training.loop import train
 
@@ -25,17 +23,13 @@ TINY = {
 
 
 @pytest.fixture(scope="session")
-def make_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+def make_run(phantom: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Return a function that trains a tiny run and returns its folder."""
     place = tmp_path_factory.mktemp("dynamics")
-    data = place / "set"
-    with PreparedWriter(data, name="phantom", source="a test", parameters={}) as writer:
-        for study in generate("easy", 60, size=32):
-            writer.add(study)
 
     def make(name: str, balance: dict, method: dict | None = None, **training: object) -> Path:
         config = RunConfig(
-            data={"path": str(data), "image_size": 32, "max_tokens": 16, "min_frequency": 1},
+            data={"path": str(phantom), "image_size": 32, "max_tokens": 16, "min_frequency": 1},
             method={"name": "r2gen", "options": TINY} | (method or {}),
             balance=balance,
             training={
