@@ -1,0 +1,33 @@
+"""What is committed of our own studies: tables that follow from numbers, of finished studies."""
+
+from pathlib import Path
+
+import pytest
+
+from gradtruce.study.plans.plan import load_plan
+from gradtruce.study.results.record import RECORD, StudyRecord
+from gradtruce.study.tables.layout import tables
+from gradtruce.study.tables.text import as_markdown
+
+FOLDER = Path(__file__).parents[2] / "benchmarks" / "results" / "studies"
+STUDIES = sorted(path.parent for path in FOLDER.glob(f"*/{RECORD}"))
+
+
+@pytest.mark.parametrize("folder", STUDIES, ids=lambda folder: folder.name)
+def test_committed_tables_are_those_of_the_committed_numbers(folder: Path) -> None:
+    record = StudyRecord.read(folder / RECORD)
+    written = {table.name: as_markdown(table) for table in tables(record)}
+    committed = {path.stem: path.read_text() for path in (folder / "tables").glob("*.md")}
+    assert committed == written
+
+
+@pytest.mark.parametrize("folder", STUDIES, ids=lambda folder: folder.name)
+def test_a_committed_study_is_whole_and_by_its_preset(folder: Path) -> None:
+    record, plan = StudyRecord.read(folder / RECORD), load_plan(folder.name)
+    assert all(run.is_finished for run in record.runs)
+    assert [arm.name for arm in record.arms] == list(plan.arms)
+    assert record.seeds == plan.seeds
+
+
+def test_a_study_is_committed() -> None:
+    assert "optimizers" in {folder.name for folder in STUDIES}
