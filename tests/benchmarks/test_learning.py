@@ -72,7 +72,7 @@ def test_real_text_is_trained_with_where_its_file_is_given_and_alone_on_request(
 @pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
 def test_make_takes_methods_and_adds_their_rows() -> None:
     def made(*given: str) -> list[str]:
-        command = ["make", "-n", "learn", *given]
+        command = ["make", "--no-print-directory", "-n", "learn", *given]
         told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
         return shlex.split(told.splitlines()[-1])[3:]
 

@@ -2,7 +2,9 @@ import os
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from threading import Barrier
 
 import numpy as np
 import pytest
@@ -80,6 +82,19 @@ def test_two_processes_write_one_file(tmp_path):
     reports = [f"report {number}" for number in range(80)]
     reports += [f"report of both {number}" for number in range(10)]
     assert set(LabelStore(path, "keyword 1").read(reports)) == set(reports)
+
+
+def test_one_makes_the_file_while_others_look_at_it(tmp_path):
+    together = Barrier(4, timeout=20)
+
+    def make(number):
+        for trial in range(100):
+            together.wait()
+            LabelStore(tmp_path / f"{trial}.sqlite", "keyword 1")
+        return number
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(make, range(4))) == [0, 1, 2, 3]
 
 
 def test_a_report_that_is_there_stays_as_it_is(tmp_path):

@@ -47,7 +47,10 @@ class LabelStore:
         self._identity = identity
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self._connection() as connection:
-            if not self._is_ours(connection):
+            connection.execute("BEGIN")  # one look, while another process may make the file
+            is_ours = self._is_ours(connection)
+            connection.execute("COMMIT")
+            if not is_ours:
                 connection.execute("BEGIN IMMEDIATE")
                 if not self._is_ours(connection):  # another process may have been first
                     connection.execute(
