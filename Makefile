@@ -23,7 +23,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 demo: setup      ## phantom data, two trainings, one honest comparison: runs/demo/report.html
 	$(BIN)/gradtruce demo
 
-test: setup      ## the tests, at most 5 minutes on 2 cores
+test: setup      ## the tests, some 7 minutes on 2 cores
 	$(BIN)/python -m pytest -n 2 --dist loadscope
 
 test-all: setup  ## the slow tests too
