@@ -201,7 +201,7 @@ def _conflict(study: StudyRecord) -> Finding | str:
 
 def _trace(study: StudyRecord) -> Finding | str:
     """Return the noise of CAME-Grad's update over that of linear scalarization's, less the gain."""
-    arms = {arm.name for arm in study.arms if is_came_grad(arm) and has_default_stages(arm)}
+    arms = {arm.name for arm in _chosen(is_came_grad, study)}
     pairs = [pair for pair in study.noise if pair.arm in arms]
     mean = _mean_over_runs([float(np.log(each.update_ratio / each.gain**2)) for each in pairs])
     if mean is None:

@@ -11,42 +11,11 @@ from gradtruce.evaluation.metrics import Metrics
 from gradtruce.evaluation.predictions import Prediction, read_predictions
 from gradtruce.evaluation.significance import Score
 from gradtruce.study.results.outline import Outline, PlannedPlace
+from gradtruce.study.results.record import RunFacts
 from gradtruce.training.runlog import read_log
 
 METRICS: Final = "metrics.json"
 """Written last: a run that has it is finished."""
-
-
-@final
-@dataclass(frozen=True)
-class RunFacts:
-    """What the log of a run says of its training; shares are `None` where nothing was logged.
-
-    Attributes:
-        steps: Optimizer steps made.
-        seconds_per_step: Median.
-        best_step: Step of the checkpoint that was tested.
-        conflict_share: Of the cosines between two tasks, those that are negative.
-        cross_task_share: The same between tasks on disjoint halves of a batch.
-        cross_task_cosine: Mean cosine between tasks on disjoint halves of a batch.
-        within_task_share: The null: one task on disjoint halves of a batch.
-        auxiliary_weight: Coefficient of an auxiliary task in the update over that of the first
-            task, mean over tasks, median over steps.
-        clipped_share: Of the steps, those whose gradient was clipped.
-
-    >>> RunFacts(steps=400, seconds_per_step=0.2).clipped_share is None
-    True
-    """
-
-    steps: int
-    seconds_per_step: float | None = None
-    best_step: int | None = None
-    conflict_share: float | None = None
-    cross_task_share: float | None = None
-    cross_task_cosine: float | None = None
-    within_task_share: float | None = None
-    auxiliary_weight: float | None = None
-    clipped_share: float | None = None
 
 
 @final

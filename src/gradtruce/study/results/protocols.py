@@ -52,7 +52,7 @@ def protocol_lines(
     if not runs:
         return ()
     groups = runs[0].protocols
-    steps = sorted({run.facts.steps for run in runs})
+    steps = sorted({run.facts.steps or 0 for run in runs})
     trained = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in settings.items())
     lines = [
         f"Training, the same for all arms: {trained or 'settings not kept'}; steps made"

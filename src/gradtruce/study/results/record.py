@@ -76,32 +76,22 @@ class MetricRecord(_Part):
     higher_is_better: bool = True
 
 
-class RunRecord(_Part):
-    """One planned run.
+class RunFacts(_Part):
+    """What the log of a run says of its training; `None` where it tells nothing.
 
     Attributes:
-        cell: Name of its cell.
-        folder: Below the study's folder.
-        is_finished: Whether it has metrics.json; what follows is `None` where it has not.
-        scores: By flat name; `None` where the score is not defined.
         steps: Optimizer steps made.
         seconds_per_step: Median.
         best_step: Step of the checkpoint that was tested.
-        conflict_share: Share of steps in which two tasks had a negative cosine, over all pairs.
-        cross_task_share: The same cosines between halves of a batch, in the null's steps.
-        cross_task_cosine: Their mean, between halves of a batch; below 0 the tasks oppose.
-        within_task_share: The null: of one task with itself, between halves of a batch.
+        conflict_share: Share of negative cosines between two tasks, over all steps and pairs.
+        cross_task_share: The same between disjoint halves of a batch, in the null's steps.
+        cross_task_cosine: Their mean; below 0 the tasks oppose each other.
+        within_task_share: The null: of one task with itself, between disjoint halves of a batch.
         auxiliary_weight: Coefficient of an auxiliary task in the update over that of the first
             task, mean over tasks, median over steps.
         clipped_share: Share of steps whose gradient was clipped.
     """
 
-    cell: str
-    arm: str
-    seed: int
-    folder: str
-    is_finished: bool
-    scores: dict[str, float | None] = {}
     steps: int | None = None
     seconds_per_step: float | None = None
     best_step: int | None = None
@@ -111,6 +101,24 @@ class RunRecord(_Part):
     within_task_share: float | None = None
     auxiliary_weight: float | None = None
     clipped_share: float | None = None
+
+
+class RunRecord(RunFacts):
+    """One planned run, and the facts of a finished one.
+
+    Attributes:
+        cell: Name of its cell.
+        folder: Below the study's folder.
+        is_finished: Whether it has metrics.json; where it has not, there are no scores or facts.
+        scores: By flat name; `None` where the score is not defined.
+    """
+
+    cell: str
+    arm: str
+    seed: int
+    folder: str
+    is_finished: bool
+    scores: dict[str, float | None] = {}
 
 
 class NoiseRecord(_Part):

@@ -162,7 +162,7 @@ def _runs(results: StudyResults, every: Sequence[Measure]) -> list[RunRecord]:
 def _left(run: FinishedRun, parts: Sequence[str]) -> dict[str, Any]:
     """Return the fields of a run's record that only a finished run has."""
     scores = {name: run.scores[name].value for name in parts if name in run.scores}
-    return {"scores": scores, **vars(run.facts)}
+    return {"scores": scores, **run.facts.model_dump()}
 
 
 def _protocols(results: StudyResults, outline: Outline) -> tuple[ProtocolRecord, ...]:
