@@ -7,9 +7,9 @@ import jinja2
 from markupsafe import Markup
 
 from gradtruce.viewer.frame.chart import line_chart, swatch
-from gradtruce.viewer.frame.forest import difference_bar
+from gradtruce.viewer.frame.forest import difference_axis, difference_bar
 from gradtruce.viewer.frame.histogram import histogram
-from gradtruce.viewer.frame.intervals import interval_bar, points_bar, range_bar
+from gradtruce.viewer.frame.intervals import interval_bar, range_bar
 from gradtruce.viewer.frame.score_text import (
     difference_text,
     interval_text,
@@ -62,7 +62,7 @@ def _environment(packages: tuple[str, ...]) -> jinja2.Environment:
         swatch=swatch,
         interval_bar=interval_bar,
         difference_bar=difference_bar,
-        points_bar=points_bar,
+        difference_axis=difference_axis,
         range_bar=range_bar,
         score_text=score_text,
         difference_text=difference_text,

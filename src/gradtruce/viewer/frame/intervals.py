@@ -1,7 +1,5 @@
 """Small drawings of a value with its interval, and of the spread of many values."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from jaxtyping import Float
 from markupsafe import Markup
@@ -51,22 +49,6 @@ def range_bar(
     thin = _stretch("interval", arm, p10, p90, domain)
     thick = _stretch("quartiles", arm, p25, p75, domain)
     return _drawing([_rail(domain), thin, thick, _dot(arm, median, domain)])
-
-
-def points_bar(
-    points: Sequence[float], mean: float | None, domain: tuple[float, float], css: str
-) -> Markup:
-    """Return a small circle for each value, and a dot at their mean.
-
-    >>> points_bar([0.1, 0.3], 0.2, (0.0, 1.0), "arm-0").count("circle")
-    3
-    """
-    if mean is None:
-        return Markup("")
-    small = Markup('<circle class="seed {}" cx="{}" cy="{}" r="2.6"/>')
-    circles = [small.format(css, _across(point, domain), MIDDLE) for point in points]
-    rail = Markup('<path class="grid" d="M{} {}H{}"/>').format(EDGE, MIDDLE, WIDTH - EDGE)
-    return _drawing([rail, *circles, _dot(css, mean, domain)])
 
 
 def _across(value: float, domain: tuple[float, float]) -> str:

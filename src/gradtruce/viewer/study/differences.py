@@ -14,6 +14,7 @@ from gradtruce.study.results.record import (
     StudyRecord,
     VerdictRecord,
 )
+from gradtruce.viewer.frame.forest import domain_around_zero
 from gradtruce.viewer.study.folder import title_of
 
 SIGNS: Final[dict[Outcome, str]] = {"better": "▲", "worse": "▼", "undecided": "○", "untested": "·"}
@@ -49,13 +50,13 @@ class Forest:
     Attributes:
         title: Method and data set.
         rows: One an arm but the reference.
-        reach: Largest distance from 0 that the drawing shows.
+        domain: Values at the left and right edge of the drawing.
         shown: Smallest and largest detectable difference; `None` where none is known.
     """
 
     title: str
     rows: tuple[DifferenceRow, ...]
-    reach: float
+    domain: tuple[float, float]
     shown: tuple[float, float] | None
 
 
@@ -82,15 +83,15 @@ def forest(record: StudyRecord, cell: CellRecord) -> Forest:
     unknown = [row for row in rows if row.comparison.difference is None]
     known.sort(key=lambda row: -(row.comparison.difference or 0.0))
     ends = [
-        abs(end)
+        end
         for row in known
-        for end in (row.comparison.low, row.comparison.high, row.comparison.detectable, *row.points)
+        for end in (row.comparison.low, row.comparison.high, *_shade(row), *row.points)
         if end is not None
     ]
     return Forest(
         title=title_of(cell),
         rows=(*known, *unknown),
-        reach=max(ends, default=0.1) * 1.03 or 0.1,
+        domain=domain_around_zero(ends),
         shown=_extent([c.detectable for c in found]),
     )
 
@@ -143,6 +144,11 @@ def sentence(record: StudyRecord) -> str:
         f"{better} came out better and {worse} worse at 95 % after Holm's correction; "
         f"{nothing} showed no difference."
     )
+
+
+def _shade(row: DifferenceRow) -> tuple[float, ...]:
+    detectable = row.comparison.detectable
+    return () if detectable is None else (-detectable, detectable)
 
 
 def _points(record: StudyRecord, comparison: ComparisonRecord) -> tuple[float, ...]:

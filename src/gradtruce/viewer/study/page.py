@@ -13,6 +13,7 @@ from gradtruce.study.results.record import (
 )
 from gradtruce.viewer.frame import environment
 from gradtruce.viewer.frame.chart import Panel
+from gradtruce.viewer.frame.forest import domain_around_zero
 from gradtruce.viewer.report.error_card import ShownCard
 from gradtruce.viewer.report.gallery import GalleryItem
 from gradtruce.viewer.report.page import PARTS, Facts
@@ -68,10 +69,10 @@ class StudyPage:
     cards_note: str = "Mean over the finished seeds of each arm."
 
     @property
-    def conflict_reach(self) -> float:
-        """Largest cosine that the drawings of conflict show."""
-        ends = [abs(value) for row in self.conflict for value in row.cosines]
-        return max([0.05, *ends])
+    def conflict_domain(self) -> tuple[float, float]:
+        """Cosines at the left and right edge of the drawings of conflict."""
+        found = [value for row in self.conflict for value in row.cosines]
+        return domain_around_zero([-0.05, 0.05, *found])
 
     @property
     def sections(self) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Tables of arms: mean ± standard deviation over seeds, each seed, ranks, stages of CAME-Grad."""
+"""Tables of arms: mean ± standard deviation over seeds, ranks, stages of CAME-Grad."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,12 +31,11 @@ class ScoreCell:
 @final
 @dataclass(frozen=True)
 class ArmRow:
-    """One arm: its scores, its headline score of each seed, and its stages where it has some."""
+    """One arm: its scores, and its stages where it has some."""
 
     label: str
     is_reference: bool
     cells: tuple[ScoreCell, ...]
-    points: tuple[float, ...]
     stages: tuple[bool, ...] = ()
 
 
@@ -52,7 +51,6 @@ class ArmTable:
         rows: In the plan's order.
         detectable: Of each metric: smallest and largest difference that the comparisons could have
             shown after correction.
-        domain: Smallest and largest headline score of a seed.
     """
 
     title: str
@@ -60,7 +58,6 @@ class ArmTable:
     metrics: tuple[MetricRecord, ...]
     rows: tuple[ArmRow, ...]
     detectable: tuple[tuple[float, float] | None, ...]
-    domain: tuple[float, float]
 
 
 @final
@@ -133,31 +130,26 @@ def _table(
     scores = {(s.arm, s.metric): s for s in record.scores if s.cell == cell.name}
     compared = {(c.arm, c.metric): c for c in record.comparisons if c.cell == cell.name}
     rows = tuple(
-        _row(record, cell, arm, metrics, scores, compared)
+        _row(record, arm, metrics, scores, compared)
         for arm in arms
         if any((arm.name, metric.name) in scores for metric in metrics)
     )
-    points = [point for row in rows for point in row.points]
     return ArmTable(
         title=title_of(cell),
         group=GROUPS.get(group, group),
         metrics=tuple(metrics),
         rows=rows,
         detectable=tuple(_extent(compared, metric.name) for metric in metrics),
-        domain=(min(points, default=0.0), max(points, default=1.0)),
     )
 
 
 def _row(
     record: StudyRecord,
-    cell: CellRecord,
     arm: ArmRecord,
     metrics: Sequence[MetricRecord],
     scores: Mapping[tuple[str, str], ArmScore],
     compared: Mapping[tuple[str, str], ComparisonRecord],
 ) -> ArmRow:
-    runs = [run for run in record.runs if (run.cell, run.arm) == (cell.name, arm.name)]
-    values = [run.scores.get(record.headline) for run in sorted(runs, key=lambda run: run.seed)]
     return ArmRow(
         label=arm.label,
         is_reference=arm.name == record.reference,
@@ -165,7 +157,6 @@ def _row(
             ScoreCell(scores.get((arm.name, m.name)), compared.get((arm.name, m.name)))
             for m in metrics
         ),
-        points=tuple(value for value in values if value is not None),
         stages=tuple(stage in (arm.stages or ()) for stage in STAGES),
     )
 
