@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import tomli_w
 from pydantic import BaseModel, ValidationError
@@ -15,7 +15,13 @@ from gradtruce.training.presets import preset_path
 Model = TypeVar("Model", bound=BaseModel)
 Table = dict[str, Any]
 
-_NAMED = ("method", "balance")
+PATHS: Final[Mapping[str, tuple[str, ...]]] = {
+    "data": ("path", "vocabulary", "clusters", "retrieval"),
+    "method": ("backbone_weights", "bert_weights", "start_from"),
+}
+"""Settings that name files or folders, by table."""
+
+_NAMED: Final = ("method", "balance")
 """Tables whose options belong to a name: another name drops the options inherited."""
 
 
@@ -180,19 +186,23 @@ def with_absolute_paths(config: RunConfig) -> RunConfig:
     (True, None)
     """
 
-    def moved(table: BaseModel, names: Sequence[str]) -> Table:
-        given = {name: getattr(table, name) for name in names}
-        return {name: str(Path(path).absolute()) for name, path in given.items() if path}
+    def absolute(table: BaseModel, kind: str) -> BaseModel:
+        given = {name: getattr(table, name) for name in PATHS[kind]}
+        found = {name: _absolute(value) for name, value in given.items() if value}
+        return table.model_copy(update=found)
 
-    data = moved(config.data, ("path", "vocabulary", "clusters", "retrieval"))
-    method: Table = moved(config.method, ("backbone_weights", "bert_weights"))
-    method["start_from"] = tuple(str(Path(path).absolute()) for path in config.method.start_from)
     return config.model_copy(
         update={
-            "data": config.data.model_copy(update=data),
-            "method": config.method.model_copy(update=method),
+            "data": absolute(config.data, "data"),
+            "method": absolute(config.method, "method"),
         }
     )
+
+
+def _absolute(value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    if isinstance(value, str):
+        return str(Path(value).absolute())
+    return tuple(str(Path(path).absolute()) for path in value)
 
 
 def write_config(config: BaseModel, path: Path) -> None:

@@ -9,6 +9,7 @@ from gradtruce.evaluation.labelers.base import Labeler
 from gradtruce.evaluation.labelers.cached import CachedLabeler
 from gradtruce.evaluation.labelers.rules import RulesLabeler
 from gradtruce.study.published.tables import published_study_tables
+from gradtruce.study.results.alike import require_alike
 from gradtruce.study.results.finished import read_results
 from gradtruce.study.results.measures import measures
 from gradtruce.study.results.outline import read_outline
@@ -45,10 +46,12 @@ def write_tables(
 
     Raises:
         FileNotFoundError: If the folder is not that of a study.
-        ValueError: If a run can't be read, or its scores are not those of its predictions.
+        ValueError: If a run can't be read, was trained otherwise than the others, or its scores
+            are not those of its predictions.
     """
     outline = read_outline(folder)
     results = read_results(folder, outline)
+    require_alike(results)
     reader = labeler if labeler is not None else CachedLabeler(RulesLabeler())
     every = measures(metrics or headline(outline.selection))
     record = summarise(results, every, reader, options, watch=watch)

@@ -11,6 +11,9 @@ import tomli_w
 from gradtruce.evaluation.files import write_whole
 from gradtruce.locks import locked
 from gradtruce.study.plans.plan import PLAN, PlannedRun, StudyPlan, load_plan
+from gradtruce.training.config import RunConfig
+from gradtruce.training.config_difference import differences
+from gradtruce.training.config_file import load_config
 
 IDENTITY: Final = "study.id"
 _GROWING: Final = ("seeds", "data", "methods", "arms")
@@ -39,6 +42,24 @@ class StudyFolder:
     def is_finished(self, run: PlannedRun) -> bool:
         """Return whether a run has its metrics, which are written last."""
         return (self.path / run.folder / "metrics.json").is_file()
+
+    def require_planned(self) -> None:
+        """Check that every finished run was trained as the plan says.
+
+        Raises:
+            ValueError: If one was not; the message names it and what differs.
+        """
+        for run in self.runs:
+            path = self.run_folder(run) / "config.toml"
+            if not self.is_finished(run) or not path.is_file():
+                continue
+            found: RunConfig = load_config(path)
+            differing = differences(found.model_dump(), run.config.model_dump())
+            if differing:
+                raise ValueError(
+                    f"{path}: not trained as the plan says ({'; '.join(differing[:3])}); remove "
+                    f"{path.parent}, and the study trains it, or change the plan"
+                )
 
     def log(self, run: PlannedRun) -> Path:
         """Return where the standard error of a failed run is kept."""

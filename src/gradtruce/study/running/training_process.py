@@ -16,6 +16,7 @@ import torch
 
 from gradtruce.training.alone import training_alone
 from gradtruce.training.config import RunConfig
+from gradtruce.training.config_difference import differences
 from gradtruce.training.config_file import check, load_config, with_absolute_paths, write_config
 from gradtruce.training.loop import train
 
@@ -43,7 +44,7 @@ def train_or_resume(config: RunConfig, folder: Path) -> None:
     Args:
         config: Everything the run depends on.
         folder: The run folder; what a killed training left there without a checkpoint is removed.
-            The data set may lie elsewhere than before, if the study was moved.
+            Data may lie elsewhere than before, if the study was moved with them.
 
     Raises:
         BlockingIOError: If another process trains in the folder.
@@ -56,7 +57,7 @@ def train_or_resume(config: RunConfig, folder: Path) -> None:
             shutil.rmtree(folder)
             is_begun = False
         if is_begun:
-            _follow_data(config, folder)
+            _follow_files(config, folder)
     train(config, folder, resume=is_begun)
 
 
@@ -73,12 +74,11 @@ def has_checkpoint(folder: Path) -> bool:
     return any(name.lstrip(".").startswith("last") and "partial" not in name for name in names)
 
 
-def _follow_data(config: RunConfig, folder: Path) -> None:
-    """Take over the path of the data set, where a study was moved with its data."""
+def _follow_files(config: RunConfig, folder: Path) -> None:
+    """Take over where the data lie, where a study was moved with them."""
     path = folder / "config.toml"
     former: RunConfig = load_config(path)
-    moved = former.data.model_copy(update={"path": config.data.path})
-    if former != config and former.model_copy(update={"data": moved}) == config:
+    if former != config and not differences(former.model_dump(), config.model_dump()):
         write_config(config, path)
 
 

@@ -71,7 +71,8 @@ class Worker:
         poll: Seconds between two looks at the trainings.
 
     Raises:
-        ValueError: If the count is below 1, or no run is called like `only`.
+        ValueError: If the count is below 1, no run is called like `only`, or a folder holds a
+            finished run of another configuration.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class Worker:
             raise ValueError(
                 f"no run of the study is called like {only!r}; the first is {study.runs[0].name!r}"
             )
+        study.require_planned()
         self._study, self._queue, self._count, self._poll = study, queue, count, poll
         self._watch, self._report, self._only = watch, report, only
         self._running: list[_Running] = []

@@ -1,0 +1,46 @@
+"""In which settings two configurations differ, wherever their files lie."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import PurePath
+from typing import Any
+
+from gradtruce.training.config_file import PATHS
+
+Table = Mapping[str, Any]
+
+
+def differences(one: Table, other: Table) -> list[str]:
+    """Return the settings in which two configurations differ, with both values.
+
+    Files and folders are compared by their names alone, so a run that was moved with its data does
+    not differ from what it was.
+
+    Args:
+        one: As config.toml has it.
+        other: As config.toml has it.
+
+    >>> differences({"data": {"path": "/here/set"}, "training": {"steps": 400}},
+    ...             {"data": {"path": "/there/set"}, "training": {"steps": 800}})
+    ['training.steps: 400 and 800']
+    """
+    first, second = dict(_settings(one)), dict(_settings(other))
+    return [
+        f"{key}: {_text(first.get(key))} and {_text(second.get(key))}"
+        for key in dict.fromkeys((*first, *second))
+        if first.get(key) != second.get(key)
+    ]
+
+
+def _settings(table: Table, place: str = "") -> Iterator[tuple[str, object]]:
+    for name, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _settings(value, f"{place}{name}.")
+        elif value and name in PATHS.get(place.removesuffix("."), ()):
+            given = [value] if isinstance(value, str) else value
+            yield f"{place}{name}", [PurePath(path).name for path in given]
+        elif value is not None:
+            yield f"{place}{name}", value
+
+
+def _text(value: object) -> str:
+    return "nothing" if value is None else repr(value)
