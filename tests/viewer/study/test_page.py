@@ -90,12 +90,19 @@ def test_a_study_without_a_finished_run_is_refused(copy_of_study: Callable[[], P
         build(folder, gallery=0)
 
 
-def test_numbers_older_than_the_runs_are_refused(copy_of_study: Callable[[], Path]):
+def test_a_run_that_finished_since_is_told(copy_of_study: Callable[[], Path]):
     folder = copy_of_study()
     runs = folder / "runs" / "r2gen" / "phantom" / "without_s1"
     (runs / "seed-1").mkdir()
     (runs / "seed-1" / "metrics.json").write_bytes((runs / "seed-0" / "metrics.json").read_bytes())
-    with pytest.raises(ValueError, match=r"older than the runs: .*seed-1.*gradtruce study tables"):
+    page = build(folder, gallery=0).read_text(encoding="utf-8")
+    assert "(1 more run has finished since these numbers were computed)" in page
+
+
+def test_numbers_of_a_run_that_is_gone_are_refused(copy_of_study: Callable[[], Path]):
+    folder = copy_of_study()
+    (folder / "runs/r2gen/phantom/without_s1/seed-0/metrics.json").unlink()
+    with pytest.raises(ValueError, match=r"not of these runs: .*seed-0.*gradtruce study tables"):
         build(folder, gallery=0)
 
 
@@ -106,7 +113,7 @@ def test_another_score_than_that_of_the_run_is_refused(copy_of_study: Callable[[
         update={"scores": {**record.runs[0].scores, record.headline: 0.123}}
     )
     record.model_copy(update={"runs": (changed, *record.runs[1:])}).write(folder / "study.json")
-    with pytest.raises(ValueError, match="older than the runs"):
+    with pytest.raises(ValueError, match="not of these runs"):
         build(folder, gallery=0)
 
 

@@ -50,8 +50,8 @@ def build(folder: Path, output: Path | None = None, gallery: int = 4) -> Path:
 
     Raises:
         FileNotFoundError: If a file is missing; the message names the command that makes it.
-        ValueError: If no run is finished, study.json is older than the runs, a file cannot be
-            read, or `gallery` is below 0.
+        ValueError: If no run is finished, study.json has other scores than the runs, a file cannot
+            be read, or `gallery` is below 0.
 
     >>> build(Path("runs/nowhere"))
     Traceback (most recent call last):
@@ -95,7 +95,11 @@ def _page(study: StudyFolder, gallery: int) -> StudyPage:
             for cell in record.cells
             for heat_map in heat_maps(study, cell)
         ],
-        conflict=conflict_rows(record),
+        conflict=[
+            (title_of(cell), rows)
+            for cell in record.cells
+            if (rows := conflict_rows(record, cell.name))
+        ],
         curves=[
             (title_of(cell), panels)
             for cell in record.cells
@@ -140,4 +144,8 @@ def _size(study: StudyFolder) -> str:
         (len(record.seeds), "seed"),
     )
     words = " × ".join(f"{count} {name}{'' if count == 1 else 's'}" for count, name in counts)
-    return f"{words}; {done} of {len(record.runs)} planned runs finished"
+    size = f"{words}; {done} of {len(record.runs)} planned runs finished"
+    if not study.newer:
+        return size
+    since = "run has" if study.newer == 1 else "runs have"
+    return f"{size} ({study.newer} more {since} finished since these numbers were computed)"

@@ -41,6 +41,14 @@ class DifferenceRow:
         """The difference with its interval."""
         return Score(self.comparison.difference, self.comparison.low, self.comparison.high)
 
+    @property
+    def ends(self) -> list[float]:
+        """All values that its drawing has."""
+        c = self.comparison
+        reach = [] if c.detectable is None else [-c.detectable, c.detectable]
+        known = [end for end in (c.difference, c.low, c.high) if end is not None]
+        return [*known, *reach, *self.points]
+
 
 @final
 @dataclass(frozen=True)
@@ -70,29 +78,29 @@ class GridRow:
 
 
 def forests(record: StudyRecord) -> list[Forest]:
-    """Return one forest a cell, of the headline metric."""
-    return [forest(record, cell) for cell in record.cells]
-
-
-def forest(record: StudyRecord, cell: CellRecord) -> Forest:
-    """Return the forest of one cell, of the headline metric."""
+    """Return one forest a cell, of the headline metric, all to one scale."""
     labels = {arm.name: arm.label for arm in record.arms}
-    found = [c for c in record.comparisons if (c.cell, c.metric) == (cell.name, record.headline)]
-    rows = [DifferenceRow(labels[c.arm], c, _points(record, c)) for c in found]
+    rows = {
+        cell.name: [
+            DifferenceRow(labels[each.arm], each, _points(record, each))
+            for each in record.comparisons
+            if (each.cell, each.metric) == (cell.name, record.headline)
+        ]
+        for cell in record.cells
+    }
+    domain = domain_around_zero([end for each in rows.values() for row in each for end in row.ends])
+    return [_forest(cell, rows[cell.name], domain) for cell in record.cells]
+
+
+def _forest(cell: CellRecord, rows: Sequence[DifferenceRow], domain: tuple[float, float]) -> Forest:
     known = [row for row in rows if row.comparison.difference is not None]
     unknown = [row for row in rows if row.comparison.difference is None]
     known.sort(key=lambda row: -(row.comparison.difference or 0.0))
-    ends = [
-        end
-        for row in known
-        for end in (row.comparison.low, row.comparison.high, *_shade(row), *row.points)
-        if end is not None
-    ]
     return Forest(
         title=title_of(cell),
         rows=(*known, *unknown),
-        domain=domain_around_zero(ends),
-        shown=_extent([c.detectable for c in found]),
+        domain=domain,
+        shown=_extent([row.comparison.detectable for row in rows]),
     )
 
 
@@ -144,11 +152,6 @@ def sentence(record: StudyRecord) -> str:
         f"{better} came out better and {worse} worse at 95 % after Holm's correction; "
         f"{nothing} showed no difference."
     )
-
-
-def _shade(row: DifferenceRow) -> tuple[float, ...]:
-    detectable = row.comparison.detectable
-    return () if detectable is None else (-detectable, detectable)
 
 
 def _points(record: StudyRecord, comparison: ComparisonRecord) -> tuple[float, ...]:

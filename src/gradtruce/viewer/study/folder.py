@@ -42,6 +42,14 @@ class StudyFolder:
         return [run for run in self.record.runs if run.cell == cell and run.is_finished]
 
     @property
+    def newer(self) -> int:
+        """How many runs have finished since the numbers were computed."""
+        return sum(
+            not run.is_finished and (self.folder / run.folder / _METRICS).is_file()
+            for run in self.record.runs
+        )
+
+    @property
     def selection(self) -> str:
         """The score that runs chose their checkpoint by."""
         return self.plan.runs(self.folder)[0].config.training.select
@@ -89,7 +97,7 @@ def read_study(folder: Path) -> StudyFolder:
 
     Raises:
         FileNotFoundError: If study.json or plan.toml is missing; the message names the command.
-        ValueError: If no run is finished, or study.json is older than the runs.
+        ValueError: If no run is finished, or study.json has other scores than the runs.
 
     >>> read_study(Path("runs/nowhere"))
     Traceback (most recent call last):
@@ -109,21 +117,23 @@ def read_study(folder: Path) -> StudyFolder:
 
 
 def _check_age(folder: Path, record: StudyRecord) -> None:
-    """Refuse numbers that were not made from the runs as they are now."""
+    """Refuse numbers of runs that are not as they were; others may have finished since."""
     changed = [run.folder for run in record.runs if not _agrees(folder, run, record.headline)]
     if changed:
         raise ValueError(
-            f"{folder / RECORD} is older than the runs: "
+            f"{folder / RECORD} is not of these runs: "
             f"{_some(changed)} differ from what it says; "
             f"run `gradtruce study tables {folder}`"
         )
 
 
 def _agrees(folder: Path, run: PlannedRecord, headline: str) -> bool:
+    if not run.is_finished:
+        return True
     path = folder / run.folder / _METRICS
-    if path.is_file() != run.is_finished:
+    if not path.is_file():
         return False
-    if not run.is_finished or headline not in run.scores:
+    if headline not in run.scores:
         return True
     entry = json.loads(path.read_text(encoding="utf-8"))["scores"].get(headline)
     return entry is None or entry.get("value") == run.scores[headline]

@@ -50,7 +50,7 @@ class StudyPage:
     ablation: Sequence[ArmTable]
     published: Sequence[PublishedRows]
     heat_maps: Sequence[tuple[str, HeatMap]]
-    conflict: Sequence[ConflictRow]
+    conflict: Sequence[tuple[str, Sequence[ConflictRow]]]
     curves: Sequence[tuple[str, Sequence[Panel]]]
     selection: str
     claims: Sequence[ClaimRecord]
@@ -71,7 +71,7 @@ class StudyPage:
     @property
     def conflict_domain(self) -> tuple[float, float]:
         """Cosines at the left and right edge of the drawings of conflict."""
-        found = [value for row in self.conflict for value in row.cosines]
+        found = [value for _, rows in self.conflict for row in rows for value in row.cosines]
         return domain_around_zero([-0.05, 0.05, *found])
 
     @property

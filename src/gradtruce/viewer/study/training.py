@@ -21,7 +21,7 @@ _LOG: Final = "log.jsonl"
 @final
 @dataclass(frozen=True)
 class ConflictRow:
-    """What the gradients of one arm did, mean over its finished seeds of all cells.
+    """What the gradients of one arm did, mean over its finished seeds.
 
     Attributes:
         label: Of the arm.
@@ -49,11 +49,15 @@ class ConflictRow:
         return float(np.mean(self.cosines))
 
 
-def conflict_rows(record: StudyRecord) -> list[ConflictRow]:
-    """Return a row an arm, of those whose runs measured the null."""
+def conflict_rows(record: StudyRecord, cell: str) -> list[ConflictRow]:
+    """Return a row an arm of a cell, of those whose runs measured the null."""
     rows = []
     for arm in record.arms:
-        runs = [run for run in record.runs if run.arm == arm.name and run.is_finished]
+        runs = [
+            run
+            for run in record.runs
+            if (run.cell, run.arm) == (cell, arm.name) and run.is_finished
+        ]
         cosines = tuple(run.cross_task_cosine for run in runs if run.cross_task_cosine is not None)
         if cosines:
             rows.append(
