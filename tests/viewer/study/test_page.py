@@ -132,3 +132,14 @@ def test_without_gallery_no_checkpoint_is_needed(copy_of_study: Callable[[], Pat
     assert '<article class="study"' not in page
     assert "Synthetic images" in page
     outline(page)
+
+
+def test_images_that_were_drawn_for_a_set_of_ones_own_are_told(copy_of_study: Callable[[], Path]):
+    folder = copy_of_study()
+    plan = (folder / "plan.toml").read_text(encoding="utf-8")
+    drawn = 'phantom = { level = "easy", studies = 40, size = 64 }'
+    own = f'run = {{ data = {{ path = "{folder}/data/phantom" }} }}'
+    assert drawn in plan
+    (folder / "plan.toml").write_text(plan.replace(drawn, own), encoding="utf-8")
+    page = build(folder, gallery=0).read_text(encoding="utf-8")
+    assert "The images of Phantom are computer-made phantoms" in page

@@ -71,7 +71,7 @@ def _page(study: StudyFolder, gallery: int) -> StudyPage:
     arms = chosen_arms(study, first)
     labels = {arm.name: arm.label for arm in record.arms}
     note, items = _samples(study, arms, gallery)
-    synthetic = [entry.label for entry in study.plan.data.values() if entry.phantom is not None]
+    synthetic = [entry.label for name, entry in study.plan.data.items() if study.is_drawn(name)]
     return StudyPage(
         title=record.title,
         question=record.question,

@@ -74,6 +74,15 @@ class StudyFolder:
             beside if beside.is_dir() else self.plan.data_path(data, self.folder)
         )
 
+    def is_drawn(self, data: str) -> bool:
+        """Return whether the images of a data set are synthetic; no where the set is gone."""
+        if self.plan.data[data].phantom is not None:
+            return True
+        try:
+            return self.dataset(data).manifest.is_synthetic
+        except FileNotFoundError:
+            return False
+
 
 def is_study(folder: Path) -> bool:
     """Return whether a folder is that of a study, finished or not.
