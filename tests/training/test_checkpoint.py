@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from gradtruce.manifest import FILE, Manifest, damage, write_folder
 from gradtruce.methods.weights.saved_method import TRAINER_FILE, require_whole
@@ -247,3 +248,16 @@ def test_a_kill_at_any_line_of_looking_for_a_checkpoint_loses_nothing(tmp_path):
     steps = stopped(tmp_path, "newest", 1)
     assert len(steps) > 100
     assert set(steps) == {3}
+
+
+def test_a_colleague_may_read_what_the_system_lets_them(tmp_path):
+    def closed(folder: Path) -> None:
+        save_file({"weight": torch.ones(1)}, folder / "model.safetensors")  # closed to all others
+
+    before = os.umask(0o027)
+    try:
+        write_folder(tmp_path / "saved", [closed])
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "saved").iterdir()}
+    assert modes == {"model.safetensors": 0o640, FILE: 0o640}

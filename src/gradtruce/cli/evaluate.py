@@ -108,10 +108,10 @@ def evaluate(
     Works on any system's output. What can't be computed says why. Nothing is downloaded.
     """
     from gradtruce.evaluation.assembly import answer
-    from gradtruce.evaluation.files import require_places, write_whole
     from gradtruce.evaluation.labelers.choice import LabelerChoice
     from gradtruce.evaluation.nlg.references import handling_of
     from gradtruce.evaluation.request import COMPARED, Request
+    from gradtruce.files import require_places, write_whole
 
     _check_tables(table or [])
     target = output if output is not None else _beside(predictions) / "metrics.json"

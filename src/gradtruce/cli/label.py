@@ -42,11 +42,11 @@ def label(
 
     Reports are read as they are; nothing is downloaded.
     """
-    from gradtruce.evaluation.files import require_places
     from gradtruce.evaluation.formats.reports import read_reports
     from gradtruce.evaluation.label_output import write_labels
     from gradtruce.evaluation.labelers.base import read_reports as read
     from gradtruce.evaluation.labelers.choice import LabelerChoice
+    from gradtruce.files import require_places
 
     if labeler == "file":
         raise typer.BadParameter("labeler 'file' looks labels up; choose rules or chexbert")

@@ -136,7 +136,7 @@ def _confirm(
     workers: int,
     bars: "Bars",
 ) -> None:
-    from gradtruce.evaluation.files import write_whole
+    from gradtruce.files import write_whole
     from gradtruce.study.searching.confirmation import (
         confirmation_file,
         confirmed_scores,

@@ -18,10 +18,10 @@ from gradtruce.data.images.shrink import shrunk
 from gradtruce.data.images.view_bytes import encode_view
 from gradtruce.data.observations import POSITIVE, UNCERTAIN
 from gradtruce.data.prepared import PreparedDataset
-from gradtruce.data.preparing.disk import write_whole
 from gradtruce.data.preparing.problems import read_problems
 from gradtruce.data.sources.base import Problem
 from gradtruce.data.study import SPLITS, Study, View
+from gradtruce.files import write_whole
 
 CARD_FILES: Final = ("data_card.json", "data_card.md", "card.html")
 """What `write_cards` writes."""

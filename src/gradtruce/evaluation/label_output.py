@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from gradtruce.data.observations import NEGATIVE, OBSERVATIONS, POSITIVE, UNCERTAIN
-from gradtruce.evaluation.files import write_whole
+from gradtruce.files import write_whole
 
 
 def write_labels(

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gradtruce.evaluation.files import write_whole
 from gradtruce.evaluation.protocol import Protocol
 from gradtruce.evaluation.significance import Score
+from gradtruce.files import write_whole
 
 SCHEMA = 1
 

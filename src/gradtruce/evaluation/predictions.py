@@ -12,9 +12,9 @@ import numpy as np
 from jaxtyping import Float
 
 from gradtruce.data.observations import OBSERVATIONS
-from gradtruce.evaluation.files import write_whole
 from gradtruce.evaluation.formats.json_files import json_lines, text_field
 from gradtruce.evaluation.formats.texts import check_report, require_id, require_once
+from gradtruce.files import write_whole
 
 SCHEMA = 1
 

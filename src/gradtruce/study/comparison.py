@@ -18,13 +18,13 @@ from gradtruce.evaluation.comparison import compare as compare_systems
 from gradtruce.evaluation.evaluate import evaluate
 from gradtruce.evaluation.families.standard import final_families
 from gradtruce.evaluation.family import Family
-from gradtruce.evaluation.files import write_whole
 from gradtruce.evaluation.labelers.cached import CachedLabeler
 from gradtruce.evaluation.labelers.rules import RulesLabeler
 from gradtruce.evaluation.metrics import Metrics
 from gradtruce.evaluation.predictions import Prediction, read_predictions
 from gradtruce.evaluation.significance import Score
 from gradtruce.evaluation.training_texts import read_training_texts
+from gradtruce.files import write_whole
 from gradtruce.gradients.balancer import Balancer
 from gradtruce.study.machine import machine
 from gradtruce.study.plans.plan import StudyPlan

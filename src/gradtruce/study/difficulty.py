@@ -19,13 +19,13 @@ from gradtruce.data.prepared import PreparedDataset
 from gradtruce.evaluation.baselines import baseline_predictions
 from gradtruce.evaluation.evaluate import evaluate
 from gradtruce.evaluation.families.standard import standard_families
-from gradtruce.evaluation.files import write_whole
 from gradtruce.evaluation.labelers.cached import CachedLabeler
 from gradtruce.evaluation.labelers.rules import RulesLabeler
 from gradtruce.evaluation.metrics import Metrics
 from gradtruce.evaluation.predictions import read_predictions
 from gradtruce.evaluation.significance import minimal_detectable_difference
 from gradtruce.evaluation.training_texts import read_training_texts
+from gradtruce.files import write_whole
 from gradtruce.study.difficulty_table import AUC, HEADLINE, difficulty_table
 from gradtruce.study.machine import machine
 from gradtruce.study.masks import score_of_masks

@@ -19,6 +19,7 @@ from gradtruce.data.report_clusters import text_vectors
 from gradtruce.data.text import clean
 from gradtruce.data.tokenizer import build_tokenizer
 from gradtruce.data.transforms import ImageProcessor
+from gradtruce.files import write_whole
 from gradtruce.methods.blocks.backbone import Backbone, build_backbone
 from gradtruce.methods.blocks.pretrained import evaluating
 from gradtruce.methods.blocks.prototypes import no_finding_column, selected_observations
@@ -174,9 +175,7 @@ def write_prototypes(
         "observations": list(XProNetConfig().label_names),
     }
     header = {RECORD: json.dumps(record)}  # one entry: their order in the file is by chance
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(save({ROWS: rows.contiguous()}, header))
-    partial.rename(path)
+    write_whole(path, save({ROWS: rows.contiguous()}, header))
 
 
 def _loader(train: PreparedSplit, image_size: int) -> Loader:

@@ -11,12 +11,13 @@ from typing import final
 from pydantic import ValidationError
 
 from gradtruce.data.prepared_schema import Row, to_row
-from gradtruce.data.preparing.disk import file_sha256, write_whole
+from gradtruce.data.preparing.disk import file_sha256
 from gradtruce.data.preparing.plan import OnError, PlannedShard
 from gradtruce.data.preparing.problems import ProblemError
 from gradtruce.data.preparing.shards import ShardSummary, ShardWriter
 from gradtruce.data.sources.base import Built, Problem, Record, Settings, Source
 from gradtruce.data.study import Study
+from gradtruce.files import write_whole
 
 _MACHINE = (EMFILE, ENFILE, ENOMEM)  # no fault of the file that was being read
 

@@ -1,11 +1,8 @@
-"""Write files so that they are whole or not there, and know them by their hash."""
+"""Flush files to the disk, and know them by their hash."""
 
 import hashlib
 import os
 from pathlib import Path
-
-PARTIAL = ".partial"
-"""How the name of a file ends that is being written."""
 
 
 def file_sha256(path: Path) -> str:
@@ -31,31 +28,6 @@ def flush_to_disk(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file: after a crash of the process it is there whole, or not at all.
-
-    After a crash of the machine it may be torn: what is read to go on with is checked by parsing,
-    and a finished set is flushed before it gets its name.
-
-    Raises:
-        OSError: If it can't be written; then nothing is left of it.
-
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_whole(Path(folder) / "a.txt", "whole")
-    ...     [path.name for path in Path(folder).iterdir()]
-    ['a.txt']
-    """
-    partial = path.with_name(path.name + PARTIAL)
-    try:
-        with partial.open("w", encoding="utf-8", newline="") as stream:
-            stream.write(text)
-        partial.rename(path)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise
 
 
 def publish(partial: Path, path: Path) -> None:

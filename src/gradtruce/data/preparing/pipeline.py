@@ -11,7 +11,7 @@ from gradtruce.data.card_page import has_examples, write_cards
 from gradtruce.data.prepared import PreparedDataset
 from gradtruce.data.prepared_manifest import MANIFEST, Manifest, current_versions
 from gradtruce.data.preparing.building import ShardBuilder
-from gradtruce.data.preparing.disk import file_sha256, write_whole
+from gradtruce.data.preparing.disk import file_sha256
 from gradtruce.data.preparing.plan import OnError, Plan, make_plan, most_frequent
 from gradtruce.data.preparing.problems import (
     PROBLEMS,
@@ -24,6 +24,7 @@ from gradtruce.data.preparing.summing import manifest_of, studies_of
 from gradtruce.data.preparing.work_folder import WorkFolder, differences
 from gradtruce.data.preparing.workers import available_cores, build_all
 from gradtruce.data.sources.base import Problem, Settings, Source
+from gradtruce.files import write_whole
 
 Progress = Callable[[int, int], None]
 """Called with how many studies are done and how many there are; time left follows from it.

@@ -9,9 +9,10 @@ from pydantic import BaseModel, ConfigDict
 
 from gradtruce.data.prepared_manifest import ShardRecord
 from gradtruce.data.prepared_schema import SCHEMA, Row
-from gradtruce.data.preparing.disk import PARTIAL, file_sha256, publish
+from gradtruce.data.preparing.disk import file_sha256, publish
 from gradtruce.data.sources.base import Problem
 from gradtruce.data.study import Split, Study
+from gradtruce.files import PARTIAL
 
 _BATCH_BYTES = 4 << 20  # few batches make a set quick to open, small ones keep memory low
 _BATCH_ROWS = 512

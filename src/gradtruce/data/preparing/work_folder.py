@@ -7,7 +7,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, final
 
-from gradtruce.data.preparing.disk import PARTIAL, flush_to_disk, write_whole
+from gradtruce.data.preparing.disk import flush_to_disk
+from gradtruce.files import PARTIAL, write_whole
 from gradtruce.locks import Lock, holder
 
 _PLAN: Final = "plan.json"

@@ -9,12 +9,13 @@ from typing import Any, Final, final
 
 from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from gradtruce.data.cluster_file import hash_of
 from gradtruce.data.prepared import PreparedDataset
 from gradtruce.data.retrieval.bank import RetrievalBank
+from gradtruce.files import write_whole
 
 SCHEMA: Final = 1
 RECORD: Final = "gradtruce"
@@ -135,9 +136,7 @@ class RetrievalFile:
         tensors = {TEXT: self.bank.features, QUERY: self.queries}
         tensors |= {ENCODER + name: value for name, value in self.encoder.items()}
         header = {RECORD: json.dumps(record)}  # one entry: their order in the file is by chance
-        partial = path.with_name(f".{path.name}.partial")
-        save_file({name: each.contiguous() for name, each in tensors.items()}, partial, header)
-        partial.rename(path)
+        write_whole(path, save({name: row.contiguous() for name, row in tensors.items()}, header))
 
     def require(self, data: PreparedDataset) -> None:
         """Check that the file is of a prepared set, and that its bank knows no study held out.

@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from io import BytesIO
 from pathlib import Path
 from typing import Final, final
 
@@ -14,6 +15,7 @@ from jaxtyping import Int
 
 from gradtruce.data.retrieval.bank_file import RetrievalFile
 from gradtruce.data.retrieval.neighbours import Neighbours
+from gradtruce.files import write_whole
 
 LEAST: Final = 10**8
 """Pairs of study and report from which on an answer is kept: about a second's search of one core.
@@ -115,10 +117,6 @@ def _read(path: Path, shape: tuple[int, int]) -> Int[torch.Tensor, "studies neig
 
 
 def _write(path: Path, rows: Int[torch.Tensor, "studies neighbours"]) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as stream:
-            np.save(stream, rows.cpu().numpy().astype(_DTYPE))
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    stream = BytesIO()
+    np.save(stream, rows.cpu().numpy().astype(_DTYPE))
+    write_whole(path, stream.getvalue())

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, final
 
-from gradtruce.evaluation.files import write_whole
 from gradtruce.evaluation.graphs.annotation import EMPTY, Graph, parse_graph
 from gradtruce.evaluation.predictions import Prediction
+from gradtruce.files import write_whole
 
 BY_ID: Final = "study id"
 BY_ROW: Final = "row order"

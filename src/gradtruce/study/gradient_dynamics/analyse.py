@@ -12,7 +12,7 @@ from typing import Final, final
 
 from gradtruce.analysis.estimate import ratio_estimate
 from gradtruce.analysis.noise import PUBLISHED_RATIO, PUBLISHED_TRACES, NoiseTrace
-from gradtruce.evaluation.files import write_whole
+from gradtruce.files import write_whole
 from gradtruce.study.gradient_dynamics.curvature_part import (
     have_same_shapes,
     landscape_of,

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from gradtruce.evaluation.files import write_whole
+from gradtruce.files import write_whole
 
 RECORD: Final = "study.json"
 """The numbers in a study's folder."""

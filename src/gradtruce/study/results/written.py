@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from gradtruce.evaluation.files import write_whole
 from gradtruce.evaluation.labelers.base import Labeler
 from gradtruce.evaluation.labelers.cached import CachedLabeler
 from gradtruce.evaluation.labelers.rules import RulesLabeler
+from gradtruce.files import write_whole
 from gradtruce.study.published.tables import published_study_tables
 from gradtruce.study.results.alike import require_alike
 from gradtruce.study.results.finished import read_results

@@ -8,7 +8,7 @@ from typing import Any, Final, final
 
 import tomli_w
 
-from gradtruce.evaluation.files import write_whole
+from gradtruce.files import write_whole
 from gradtruce.locks import locked
 from gradtruce.study.plans.plan import PLAN, PlannedRun, StudyPlan, load_plan
 from gradtruce.training.config import RunConfig

@@ -16,8 +16,8 @@ from typing import Any, Final
 
 import tomli_w
 
-from gradtruce.evaluation.files import write_whole
 from gradtruce.evaluation.metrics import Metrics
+from gradtruce.files import write_whole
 from gradtruce.locks import locked
 from gradtruce.study.running.folder import StudyFolder, open_study
 from gradtruce.study.running.storage import sqlite_url

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import gradtruce
 from gradtruce.data.prepared import PreparedDataset
-from gradtruce.evaluation.files import write_whole
 from gradtruce.evaluation.labelers.cached import CachedLabeler
 from gradtruce.evaluation.labelers.rules import RulesLabeler
 from gradtruce.evaluation.metrics import Metrics
 from gradtruce.evaluation.significance import Score
+from gradtruce.files import write_whole
 from gradtruce.viewer.report.dynamics import (
     conflict_by_epoch,
     cosine_histograms,

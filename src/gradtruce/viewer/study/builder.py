@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Final
 
 import gradtruce
-from gradtruce.evaluation.files import write_whole
+from gradtruce.files import write_whole
 from gradtruce.viewer.report.facts import plain_facts
 from gradtruce.viewer.report.gallery import GalleryItem
 from gradtruce.viewer.study.compute import compute_rows, missing_rows, total_time

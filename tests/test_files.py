@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from gradtruce.evaluation.files import require_places, write_whole
+from gradtruce.files import require_places, write_whole
 
 
 def test_a_file_is_replaced_whole_and_nothing_else_is_left(tmp_path: Path) -> None:
@@ -29,6 +29,16 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(OSError, match="No space left"):
         write_whole(tmp_path / "a.json", "text")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_is_as_open_as_the_system_makes_new_ones(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        write_whole(tmp_path / "a.safetensors", b"bytes")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a.safetensors").stat().st_mode & 0o777 == 0o640
+    assert (tmp_path / "a.safetensors").read_bytes() == b"bytes"
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -3,13 +3,18 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
+
+PARTIAL: Final = ".partial"
+"""Ending of what is not whole yet; a process that is killed leaves it."""
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write `text` to `path` so that no reader ever sees half of it.
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file so that no reader ever sees half of it.
 
-    The text goes to a temporary file beside `path`, which then takes its place; if that fails (a
-    full disk), the temporary file is removed and an older file at `path` is left as it was.
+    The content goes to a temporary file beside `path`, is flushed to the disk, and takes its place;
+    if that fails (a full disk), the temporary file is removed and an older file at `path` is left
+    as it was. The file is as open to others as the system makes new files.
 
     Raises:
         OSError: If the folder is not there, or cannot be written to.
@@ -22,10 +27,10 @@ def write_whole(path: Path, text: str) -> None:
     """
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path} cannot be written: there is no folder {path.parent}")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
     try:
-        with temporary.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with temporary.open("wb") as file:
+            file.write(content.encode("utf-8") if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
