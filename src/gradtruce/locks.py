@@ -48,9 +48,12 @@ class Lock:
             OSError: If the file can't be made, or with a number of `UNSUPPORTED` where there are
                 no locks.
         """
-        path.parent.mkdir(parents=True, exist_ok=True)
         while True:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            except FileNotFoundError:  # who made the folder, and was refused, has removed it
+                continue
             try:
                 _lock(descriptor, wait=wait)
                 is_there = _is_file_at(path, descriptor)

@@ -105,5 +105,11 @@ def test_an_unfinished_run_does_not_follow_other_settings(tmp_path):
     assert load_config(tmp_path / "config.toml") == former
 
 
+def test_two_checkpoints_of_one_name_are_two():
+    one, other = ({"method": {"start_from": [f"runs/{at}/checkpoints/best"]}} for at in "ab")
+    assert differences(one, one) == []
+    assert len(differences(one, other)) == 1
+
+
 def test_a_setting_that_one_lacks_is_a_difference():
     assert differences({"training": {"steps": 4}}, {}) == ["training.steps: 4 and nothing"]

@@ -130,7 +130,9 @@ def test_a_run_that_another_process_holds_is_left_alone(phantom, tmp_path):
     queue.add(names)
     locks = [Lock.take(study.lock(name)) for name in names]
     worker = Worker(study, queue, poll=0.05)
-    assert not worker._start(worker._look())
+    status = worker._look()
+    assert not worker._start(status)
+    assert worker._is_awaited(status)
     for lock in locks:
         lock.release()
     assert {entry.state for entry in queue.entries().values()} == {"waiting"}

@@ -10,9 +10,10 @@ import pytest
 from gradtruce.study.running.storage import sqlite_url
 from gradtruce.study.searching.pareto import front
 from gradtruce.study.searching.plan import load_search
-from gradtruce.study.searching.trial_training import Validated
+from gradtruce.study.searching.trial_training import Validated, read_validations
 from gradtruce.study.searching.trials import Trials
 from gradtruce.study.searching.worker import SearchWorker, trial_folder
+from gradtruce.training.runlog import RunLog
 
 F1, BLEU = "clinical.micro_13.uncertain_negative.f1", "nlg.bleu_4"
 STEPS = (100, 200, 300, 400)
@@ -163,6 +164,102 @@ def test_an_interrupted_worker_gives_its_trial_back(tmp_path):
     trials = search(chosen, tmp_path)
     assert [trial.name for trial in trials] == ["trial-0000", "trial-0002"]
     assert trials[0].settings == given_back.settings
+
+
+def test_a_search_interrupted_inside_a_trial_draws_the_same_trials(tmp_path):
+    def interrupted(job, held):
+        if job.name == "trial-0002":
+            raise KeyboardInterrupt
+        yield from pretend(job, held)
+
+    for name in ("whole", "halves"):
+        (tmp_path / name).mkdir()
+    whole = search(plan(trials=6), tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        search(plan(trials=6), tmp_path / "halves", train=interrupted)
+    halves = search(plan(trials=6), tmp_path / "halves")
+    assert {str(each.settings) for each in halves} == {str(each.settings) for each in whole}
+
+
+def test_what_is_over_is_not_given_back(tmp_path):
+    trials = open_trials(plan(trials=3), tmp_path)
+    (done, lock), (open_still, other) = trials.ask(), trials.ask()
+    trials.finish(done, {100: (0.5, 0.1)}, 100)
+    for each in (lock, other):
+        each.release()
+    for _ in range(2):
+        trials.give_back([done, open_still])
+    assert [(each.name, each.outcome) for each in trials.all()] == [
+        ("trial-0000", "finished"),
+        ("trial-0001", "waiting"),
+    ]
+
+
+def test_a_worker_that_slept_keeps_its_trial(tmp_path):
+    asleep = open_trials(plan(trials=2), tmp_path, beat=1, grace=2)
+    trial, lock = asleep.ask()
+    time.sleep(2.5)  # without a heartbeat, its lock in hand
+    awake = open_trials(plan(trials=2), tmp_path, beat=1, grace=2)
+    other, _ = awake.ask()
+    assert other.name != trial.name
+    asleep.finish(trial, {100: (0.5, 0.1)}, 100)
+    lock.release()
+    assert [each.outcome for each in awake.all()] == ["finished", "running"]
+
+
+def test_a_trial_taken_for_dead_on_another_machine_ends_without_an_error(tmp_path, monkeypatch):
+    asleep = open_trials(plan(trials=2), tmp_path, beat=1, grace=2)
+    trial, lock = asleep.ask()
+    time.sleep(2.5)
+    monkeypatch.setattr("socket.gethostname", lambda: "elsewhere")
+    awake = open_trials(plan(trials=2), tmp_path, beat=1, grace=2)
+    assert awake.ask() is None  # the lock is still held: it waits, nobody trains it twice
+    asleep.finish(trial, {100: (0.5, 0.1)}, 100)
+    asleep.fail(trial, "late")
+    lock.release()
+    again, _ = awake.ask()
+    assert (again.name, again.settings) == (trial.name, trial.settings)
+
+
+def test_settings_proposed_outlive_a_worker_killed_while_it_draws(tmp_path):
+    chosen = plan(trials=1)
+    point = {"balance.options.radius": 0.5, "balance.options.gain": 1.5}
+    trials = open_trials(chosen, tmp_path)
+    trials.propose({"Table D.1, DCL": point})
+    with trials._alone():
+        trials._study.ask()  # and killed before a parameter is drawn
+    trial, _ = trials.ask()
+    assert trial.published == "Table D.1, DCL"
+    assert {key: trial.settings[key] for key in point} == point
+
+
+def test_a_failed_trial_is_tried_again_where_asked(tmp_path):
+    def fail(_job, _held):
+        yield from ()
+        raise ChildProcessError("training ended with status 2: no space")
+
+    chosen = plan(trials=2)
+    before = search(chosen, tmp_path, train=fail)
+    assert [each.outcome for each in before] == ["failed", "failed"]
+    assert [each.outcome for each in search(chosen, tmp_path)] == ["failed", "failed"]
+    for _ in range(2):
+        open_trials(chosen, tmp_path).retry()
+    after = search(chosen, tmp_path)
+    assert [(each.name, each.outcome) for each in after] == [
+        ("trial-0000", "finished"),
+        ("trial-0001", "finished"),
+    ]
+    assert [each.settings for each in after] == [each.settings for each in before]
+
+
+def test_validations_are_found_however_long_the_generation_was(tmp_path):
+    with RunLog(tmp_path / "log.jsonl") as log:
+        log.write("step", step=400, total_steps=400)
+        log.write("validation", step=400, scores={F1: 0.5}, best=True)
+        for done in range(1500):
+            log.write("generation", step=400, done=done, total=1500, seconds_left=1.5)
+    (found,) = read_validations(tmp_path)
+    assert (found.step, found.is_last) == (400, True)
 
 
 WORKER = """

@@ -37,6 +37,7 @@ def search(
     confirm: Annotated[
         int, typer.Option(min=0, help="Train the front again on so many fresh seeds.")
     ] = 0,
+    retry: Annotated[bool, typer.Option("--retry", help="Try again what has failed.")] = False,
     test: Annotated[
         bool, typer.Option("--test", help="Read the test scores of the front, once, at the end.")
     ] = False,
@@ -65,10 +66,13 @@ def search(
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as ctrl-C: give the trials back
     chosen, study = open_search(output, _plan(output, plan, trials, settings or []))
     with Bars() as bars:
-        _train_runs(study, storage, workers, bars)
+        _train_runs(study, storage, workers, bars, retry=retry)
         shared = open_trials(chosen, study, storage)
+        if retry:
+            require_closed(study.path)
+            shared.retry()
         if len([each for each in shared.all() if _is_over(each)]) < chosen.search.trials:
-            require_closed(study)
+            require_closed(study.path)
             if published:
                 shared.propose(published_points(chosen.space))
         worker = SearchWorker(
@@ -81,10 +85,12 @@ def search(
         )
         summary = write_search(chosen, study, worker.work())
         if confirm:
-            _confirm(chosen, study, summary, confirm, storage, workers, bars)
+            _confirm(chosen, study, summary, confirm, storage, workers, bars, retry=retry)
     _print_search(study, summary)
     if test:
         _print_test(chosen, study, summary)
+    if not summary["counts"]["finished"]:
+        raise typer.Exit(1)
 
 
 def _plan(
@@ -101,7 +107,9 @@ def _plan(
     return plan if trials is None else with_trials(plan, trials)
 
 
-def _train_runs(study: "StudyFolder", storage: str | None, workers: int, bars: "Bars") -> None:
+def _train_runs(
+    study: "StudyFolder", storage: str | None, workers: int, bars: "Bars", *, retry: bool
+) -> None:
     """Train the runs of a study; a search without its references is no answer."""
     from gradtruce.cli.bar import Paces
     from gradtruce.locks import locked
@@ -118,12 +126,12 @@ def _train_runs(study: "StudyFolder", storage: str | None, workers: int, bars: "
         count=workers,
         watch=lambda now: bars.show(study.path.name, now.share, now.seconds_left, "runs"),
     )
-    status = worker.work()
+    status = worker.work(retry=retry)
     failed = [each for each in status.runs if each.state == "failed"]
     if failed:
         raise ChildProcessError(
             f"{failed[0].run.name} has failed: {failed[0].reason}; its log: "
-            f"{study.log(failed[0].run)}"
+            f"{study.log(failed[0].run)}; --retry tries it again"
         )
 
 
@@ -135,6 +143,8 @@ def _confirm(
     storage: str | None,
     workers: int,
     bars: "Bars",
+    *,
+    retry: bool,
 ) -> None:
     from gradtruce.files import write_whole
     from gradtruce.study.searching.confirmation import (
@@ -145,7 +155,7 @@ def _confirm(
     )
 
     confirmation = open_confirmation(plan, study, summary, seeds)
-    _train_runs(confirmation, storage, workers, bars)
+    _train_runs(confirmation, storage, workers, bars, retry=retry)
     text = markdown(summary, confirmed_scores(confirmation, summary))
     write_whole(confirmation_file(confirmation), text)
     print(text)

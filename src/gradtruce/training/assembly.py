@@ -261,6 +261,7 @@ def build_engine(
         diagnostics=keep,
         seed=config.training.seed,
         scaler=scaler,
+        check="now" if scaler is None else None,  # the log of the step waits for the device anyway
     )
 
 

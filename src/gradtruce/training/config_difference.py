@@ -12,8 +12,9 @@ Table = Mapping[str, Any]
 def differences(one: Table, other: Table) -> list[str]:
     """Return the settings in which two configurations differ, with both values.
 
-    Files and folders are compared by their names alone, so a run that was moved with its data does
-    not differ from what it was.
+    Files and data sets are compared by their names alone, so a run that was moved with its data
+    does not differ from what it was; saved methods, all of whose folders are called `best`, by
+    their whole paths.
 
     Args:
         one: As config.toml has it.
@@ -37,9 +38,13 @@ def _settings(table: Table, place: str = "") -> Iterator[tuple[str, object]]:
             yield from _settings(value, f"{place}{name}.")
         elif value and name in PATHS.get(place.removesuffix("."), ()):
             given = [value] if isinstance(value, str) else value
-            yield f"{place}{name}", [PurePath(path).name for path in given]
+            yield f"{place}{name}", [_name(path, is_data=place == "data.") for path in given]
         elif value is not None:
             yield f"{place}{name}", value
+
+
+def _name(path: str, *, is_data: bool) -> str:
+    return PurePath(path).name if is_data or PurePath(path).suffix else path
 
 
 def _text(value: object) -> str:

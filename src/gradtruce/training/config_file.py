@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 import tomli_w
 from pydantic import BaseModel, ValidationError
 
+from gradtruce.files import write_whole
 from gradtruce.naming import suggestion
 from gradtruce.training.config import RunConfig
 from gradtruce.training.presets import preset_path
@@ -216,4 +217,4 @@ def write_config(config: BaseModel, path: Path) -> None:
     'x'
     """
     table = config.model_dump(mode="json", exclude_none=True)
-    path.write_text(tomli_w.dumps(table), encoding="utf-8")
+    write_whole(path, tomli_w.dumps(table))

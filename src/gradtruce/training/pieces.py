@@ -48,7 +48,8 @@ def load_whole(module: nn.Module, weights: Mapping[str, Tensor]) -> None:
 def whole_optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
     """Return the state of an optimizer as of parameters that are not in pieces.
 
-    All processes must ask for it.
+    All processes must ask for it. What was in pieces is put together on the processor, one tensor
+    after another, since the whole need not fit on a device.
     """
     state = optimizer.state_dict()
     of_parameters = {
@@ -69,7 +70,7 @@ def load_optimizer_state(optimizer: torch.optim.Optimizer, state: Mapping[str, A
 
 
 def _together(value: Any) -> Any:  # tensors and numbers
-    return put_together(value) if isinstance(value, Tensor) else value
+    return put_together(value).cpu() if isinstance(value, DTensor) else value
 
 
 def _cut(value: Any, like: Tensor) -> Any:  # as above

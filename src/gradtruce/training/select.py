@@ -1,5 +1,6 @@
 """Which checkpoint is the best: one validation score by its flat name, or a sum of some."""
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any, Final, final
@@ -54,7 +55,7 @@ def selected_value(select: str, scores: Mapping[str, float | None]) -> float | N
 class Selection:
     """Keeps the best value of one score or sum of scores.
 
-    A score that could not be computed (`None`) is never better than one that could.
+    A score that could not be computed (`None` or NaN) is never better than one that could.
 
     Args:
         name: Flat name of the score, such as "clinical.micro_13.uncertain_negative.f1", or a sum,
@@ -74,7 +75,7 @@ class Selection:
         """Return whether this validation is the best so far, and keep it if so."""
         value = selected_value(self.name, scores)
         first, self._seen = not self._seen, True
-        if value is None:
+        if value is None or math.isnan(value):
             return first
         if self.best is not None and not self._is_better(value, self.best):
             return False

@@ -179,9 +179,13 @@ class Worker:
         return len(self._running) > before
 
     def _is_awaited(self, status: StudyStatus) -> bool:
-        """Return whether another worker has a run that this one would take over."""
+        """Return whether another worker has a run that this one would take over.
+
+        One that waits, and was not to be had, is in other hands since the last look.
+        """
         return any(
-            each.state == "running" and fnmatch(each.run.name, self._only) for each in status.runs
+            each.state in ("running", "waiting") and fnmatch(each.run.name, self._only)
+            for each in status.runs
         )
 
     def _claim(self, run: PlannedRun) -> None:

@@ -46,7 +46,8 @@ def open_search(folder: Path, plan: SearchPlan | None = None) -> tuple[SearchPla
 
     Raises:
         FileNotFoundError: If there is no plan, given or in the folder.
-        ValueError: If the folder's plan is another.
+        ValueError: If the folder's plan is another, or has fewer trials and the test scores were
+            looked at.
     """
     path = folder.absolute() / PLAN
     if plan is None:
@@ -60,6 +61,8 @@ def open_search(folder: Path, plan: SearchPlan | None = None) -> tuple[SearchPla
                 f"{path}: the plan given is another; only search.trials may change, all else needs "
                 "another folder"
             )
+        if path.is_file() and plan.search.trials > read_search(folder).search.trials:
+            require_closed(folder)
         study = open_study(folder, plan.study)
         write_whole(path, tomli_w.dumps(table_of(plan)))
     return plan, study
@@ -110,15 +113,15 @@ def write_search(plan: SearchPlan, study: StudyFolder, trials: Sequence[Trial]) 
     return summary
 
 
-def require_closed(study: StudyFolder) -> None:
+def require_closed(folder: Path) -> None:
     """Refuse to search on once the test scores were looked at.
 
     Raises:
         ValueError: If they were.
     """
-    if (study.path / TEST).is_file():
+    if (folder / TEST).is_file():
         raise ValueError(
-            f"{study.path / TEST}: the test scores of this search were looked at; trials added now "
+            f"{folder / TEST}: the test scores of this search were looked at; trials added now "
             "would be chosen with them in mind. Begin another search in another folder"
         )
 

@@ -1,6 +1,6 @@
 """One trial of a search, as its workers and its report see it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, final
 
@@ -71,7 +71,7 @@ def read_trial(frozen: FrozenTrial) -> Trial:
     return Trial(
         id=frozen._trial_id,
         name=f"trial-{origin(frozen):04d}",
-        settings=dict(frozen.params or frozen.system_attrs.get("fixed_params", {})),
+        settings=settings_of(frozen),
         outcome=_OUTCOMES[frozen.state.name],
         curve={int(step): tuple(values) for step, values in kept.get(CURVE, {}).items()},
         best_step=kept.get(BEST),
@@ -85,6 +85,22 @@ def origin(frozen: FrozenTrial) -> int:
     return int(frozen.user_attrs.get(ORIGIN, frozen.number))
 
 
-def is_lost(frozen: FrozenTrial) -> bool:
-    """Return whether a trial has ended without a word, its worker being gone."""
-    return frozen.state.name == "FAIL" and REASON not in frozen.user_attrs
+def settings_of(frozen: FrozenTrial) -> Settings:
+    """Return what a trial sets; of one whose worker died while it was drawn, what was given."""
+    return {**frozen.system_attrs.get("fixed_params", {}), **frozen.params}
+
+
+def lost_numbers(every: Collection[FrozenTrial]) -> set[int]:
+    """Return the numbers of the trials that another has taken the place of, or is to take.
+
+    They have ended without a word, their worker being gone, or have failed and are tried again.
+    """
+    silent = {
+        each.number for each in every if each.state.name == "FAIL" and REASON not in each.user_attrs
+    }
+    return silent | replaced_numbers(every)
+
+
+def replaced_numbers(every: Collection[FrozenTrial]) -> set[int]:
+    """Return the numbers of the trials that another has taken the place of."""
+    return {each.user_attrs[REPLACES] for each in every if REPLACES in each.user_attrs}

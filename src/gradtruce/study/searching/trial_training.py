@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import final
 
 from gradtruce.study.running.processes import Job, TrainingProcess, stop_all
-from gradtruce.training.runlog import last_line, read_log
+from gradtruce.training.runlog import read_log
 
 
 @final
@@ -67,11 +67,11 @@ def read_validations(folder: Path) -> list[Validated]:
     >>> read_validations(Path("no-such-run"))
     []
     """
-    path = folder / "log.jsonl"
-    taken = last_line(path, ("step",))
-    if taken is None:
-        return []
-    return [
-        Validated(line["step"], line["scores"], line["best"], line["step"] == taken["total_steps"])
-        for line in read_log(path, "validation")
-    ]
+    path, found, total = folder / "log.jsonl", [], None
+    for line in read_log(path) if path.is_file() else ():
+        if line["kind"] == "step":
+            total = line["total_steps"]
+        elif line["kind"] == "validation":
+            is_last = line["step"] == total
+            found.append(Validated(line["step"], line["scores"], line["best"], is_last))
+    return found

@@ -8,9 +8,9 @@ exactly as many trials as the plan says.
 import socket
 import warnings
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
@@ -31,9 +31,11 @@ from gradtruce.study.searching.trial import (
     REPLACES,
     Trial,
     Values,
-    is_lost,
+    lost_numbers,
     origin,
     read_trial,
+    replaced_numbers,
+    settings_of,
 )
 from gradtruce.training.select import LOSSES
 
@@ -89,23 +91,39 @@ class Trials:
                 if label not in known:
                     self._study.enqueue_trial(dict(settings), user_attrs={PUBLISHED: label})
 
+    def retry(self) -> None:
+        """Let the trials that have failed wait again, to go on in their folders."""
+        with self._alone():
+            frozen = self._frozen()
+            gone = lost_numbers(frozen)
+            self._replace(
+                [each for each in frozen if each.state.name == "FAIL" and each.number not in gone]
+            )
+
     def ask(self) -> tuple[Trial, Lock] | None:
-        """Return a trial that is ours from now on, with its lock; `None` once there are enough."""
+        """Return a trial that is ours from now on, with its lock.
+
+        Returns:
+            `None` once there are enough, or while a trial that was given back is still held.
+        """
         with self._alone():
             self._drop_dead()
             frozen = self._frozen()
-            begun = [each for each in frozen if each.state.name != "WAITING" and not is_lost(each)]
+            gone = lost_numbers(frozen)
+            lasting = [each for each in frozen if each.number not in gone]
+            begun = [each for each in lasting if each.state.name != "WAITING"]
             if len(begun) >= self._plan.search.trials:
                 return None
             search = self._plan.search
-            self._study.sampler = build_sampler(search.sampler, search.seed, len(frozen))
+            self._study.sampler = build_sampler(search.sampler, search.seed, len(lasting))
             asked = self._study.ask(self._space)
             self._storage.record_heartbeat(asked._trial_id)
             asked.set_user_attr(HOST, socket.gethostname())
             trial = read_trial(self._storage.get_trial(asked._trial_id))
             lock = Lock.take(self._locks / trial.name)
-            if lock is None:
-                raise RuntimeError(f"{trial.name} is free, but its lock is taken")
+            if lock is None:  # its worker slept on another machine and was taken for dead
+                self._replace([self._storage.get_trial(trial.id)])
+                return None
             return trial, lock
 
     def beat(self, trials: Iterable[int]) -> None:
@@ -136,8 +154,8 @@ class Trials:
         self._move(trial.id, TrialState.PRUNED)
 
     def fail(self, trial: Trial, reason: str) -> None:
-        """Say that a trial has failed, and why; it is not tried again."""
-        self._storage.set_trial_user_attr(trial.id, REASON, reason)
+        """Say that a trial has failed, and why; it is not tried again by itself."""
+        self._note(trial, {REASON: reason})
         self._move(trial.id, TrialState.FAIL)
 
     def give_back(self, trials: Collection[Trial]) -> None:
@@ -148,7 +166,9 @@ class Trials:
 
     def all(self) -> list[Trial]:
         """Return all trials, oldest first; of one that was given back, only what it is now."""
-        return [read_trial(each) for each in self._frozen() if not is_lost(each)]
+        frozen = self._frozen()
+        gone = lost_numbers(frozen)
+        return [read_trial(each) for each in frozen if each.number not in gone]
 
     def curves(self) -> list[dict[int, tuple[float, ...]]]:
         """Return the curves of the trials that are over, higher is better."""
@@ -170,45 +190,56 @@ class Trials:
 
     def _keep(self, trial: Trial, curve: Mapping[int, Values], best_step: int) -> None:
         table = {str(step): list(values) for step, values in curve.items()}
-        self._storage.set_trial_user_attr(trial.id, CURVE, table)
-        self._storage.set_trial_user_attr(trial.id, BEST, best_step)
+        self._note(trial, {CURVE: table, BEST: best_step})
+
+    def _note(self, trial: Trial, facts: Mapping[str, Any]) -> None:
+        """Keep facts of a trial, unless it was taken for dead meanwhile and is over."""
+        with suppress(optuna.exceptions.UpdateFinishedTrialError):
+            for name, value in facts.items():
+                self._storage.set_trial_user_attr(trial.id, name, value)
 
     def _drop_dead(self) -> None:
         """Let the trials of workers that are gone wait again; the caller holds the lock."""
+        running = [each for each in self._frozen() if each.state.name == "RUNNING"]
+        here = [each for each in running if self._was_here(each)]
+        held = [each for each in here if self._is_held(each)]
+        self.beat(each._trial_id for each in held)  # who sleeps with the lock in hand is not dead
         optuna.storages.fail_stale_trials(self._study)
         frozen = self._frozen()
-        replaced = {each.user_attrs.get(REPLACES) for each in frozen}
-        dead = [
-            each
-            for each in frozen
-            if (is_lost(each) and each.number not in replaced) or self._is_dead(each)
-        ]
-        self._replace(dead)
+        dead = lost_numbers(frozen) - replaced_numbers(frozen)
+        dead |= {each.number for each in here} - {each.number for each in held}
+        self._replace([each for each in frozen if each.number in dead])
 
-    def _is_dead(self, trial: FrozenTrial) -> bool:
-        """Return whether a running trial's worker is gone: it was here, and its lock is free.
+    def _was_here(self, trial: FrozenTrial) -> bool:
+        """Return whether a trial runs, or ran, on this machine.
 
         One without a machine was left between being asked for and being marked, which happens
         under the lock that we hold now.
         """
-        if trial.state.name != "RUNNING":
-            return False
-        if trial.user_attrs.get(HOST) not in (None, socket.gethostname()):
-            return False
+        return trial.user_attrs.get(HOST) in (None, socket.gethostname())
+
+    def _is_held(self, trial: FrozenTrial) -> bool:
         lock = Lock.take(self._locks / read_trial(trial).name)
         if lock is not None:
             lock.release()
-        return lock is not None
+        return lock is None
 
     def _replace(self, trials: Collection[FrozenTrial]) -> None:
-        """End trials without a word, and let new ones with their settings and names wait."""
+        """Let new trials wait with settings and names of those that run or failed.
+
+        What is over otherwise, or has been replaced already, is left alone.
+        """
+        replaced = replaced_numbers(self._frozen())
         for trial in trials:
-            if trial.state.name == "RUNNING" and not self._move(trial._trial_id, TrialState.FAIL):
+            if trial.number in replaced:
+                continue
+            is_ended = self._move(trial._trial_id, TrialState.FAIL)
+            if not is_ended and trial.state.name != "FAIL":
                 continue
             kept = {ORIGIN: origin(trial), REPLACES: trial.number}
             if PUBLISHED in trial.user_attrs:
                 kept[PUBLISHED] = trial.user_attrs[PUBLISHED]
-            self._study.enqueue_trial(trial.params, user_attrs=kept)
+            self._study.enqueue_trial(dict(settings_of(trial)), user_attrs=kept)
 
     def _move(self, trial: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
         """Change the state of a trial; `False` if another worker was first."""
