@@ -94,7 +94,7 @@ def rejections(
     called = np.zeros(4)
     for trial in range(trials):
         observed, drawn = make(world, seeds, generator, counts, **extra)
-        found = effect(observed, drawn, seed=trial)
+        found = effect(observed, drawn, studies=STUDIES, seed=trial)
         called += list(_calls(found, observed))
     names = ("two-level t", "paired t", "sign flips", "two-level bootstrap")
     return dict(zip(names, (called / trials).tolist(), strict=True))

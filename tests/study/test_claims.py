@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from gradtruce.study.claims.judgement import claim_records
-from gradtruce.study.claims.records import CLAIMS
-from gradtruce.study.results.measures import MEASURES
+from gradtruce.study.claims.records import CLAIMS, PUBLISHED_OPTIMIZERS
+from gradtruce.study.results.measures import MEASURES, measures
 from gradtruce.study.results.outline import stages
 from gradtruce.study.results.record import ArmRecord, NoiseRecord, RunRecord, StudyRecord
 from gradtruce.study.results.resampling import CellScores, Resampled
@@ -22,27 +22,53 @@ LINEAR = arm("linear", name="linear")
 CAME = arm("came_grad", name="came_grad")
 
 
-def judged(levels, arms, runs=(), spread=0.005, noise=()):
-    """Return the claims by name, for arms of given mean scores."""
+def planned(arms, runs, cells):
+    """Return a finished run of every arm and seed in every cell, or the one given in its place."""
+    given = {(run.cell, run.arm, run.seed): run for run in runs}
+    empty = {"folder": "", "is_finished": True}
+    return tuple(
+        given.get((cell, each.name, seed))
+        or RunRecord(cell=cell, arm=each.name, seed=seed, **empty)
+        for cell in cells
+        for each in arms
+        for seed in range(5)
+    )
+
+
+def judged(
+    levels,
+    arms,
+    runs=(),
+    spread=0.005,
+    noise=(),
+    cells=("cell",),
+    reference="linear",
+    headline=METRIC,
+):
+    """Return the claims by name, for arms of given mean scores in the first of some cells."""
     table = {}
     for number, (name, level) in enumerate(levels.items()):
         values = np.random.default_rng(number).normal(level, spread, size=5)
         for seed, value in enumerate(values):
             drawn = np.random.default_rng(seed).normal(value, 0.001, size=40)
             table[name, seed] = Resampled(float(value), drawn)
-    names = [METRIC, "nlg.bleu_4", "classification.macro_f1"]
-    scores = CellScores(dict.fromkeys(names, table), {}, 40)
+    names = [headline, "nlg.bleu_4", "classification.macro_f1"]
+    scores = {cells[0]: CellScores(dict.fromkeys(names, table), {}, 40)}
+    every = measures([headline])
     study = StudyRecord(
-        title="T", question="Q?", reference="linear", headline=METRIC, seeds=range(5),
-        arms=tuple(arms), cells=(), metrics=tuple(each.record for each in MEASURES),
-        runs=tuple(runs), noise=tuple(noise), scores=(), comparisons=(), ranks=(), verdicts=(),
-        families=(), protocols=(), claims=(), settings={}, machine={},
+        title="T", question="Q?", reference=reference, headline=headline, selection=METRIC,
+        seeds=range(5), arms=tuple(arms), cells=(), metrics=tuple(each.record for each in every),
+        runs=planned(arms, runs, cells), noise=tuple(noise), scores=(), comparisons=(),
+        ranks=(), verdicts=(), families=(), protocols=(), claims=(), settings={}, machine={},
     )  # fmt: skip
 
     def contrast(one, other, measure):
-        return [compare_pair("cell", one, other, measure, scores)]
+        return [
+            compare_pair(cell, one, other, measure, scores.get(cell, CellScores()))
+            for cell in cells
+        ]
 
-    return {each.name: each for each in claim_records(study, MEASURES, contrast)}
+    return {each.name: each for each in claim_records(study, every, contrast)}
 
 
 def test_a_gain_is_supported_and_its_evidence_has_numbers():
@@ -56,6 +82,44 @@ def test_a_gain_is_supported_and_its_evidence_has_numbers():
 def test_no_gain_and_a_loss_are_not_supported(level):
     claims = judged({"linear": 0.5, "came_grad": level}, [LINEAR, CAME])
     assert claims["gain"].status == "not supported"
+
+
+def test_a_gain_on_every_method_needs_every_method():
+    levels, arms = {"linear": 0.5, "came_grad": 0.6}, [LINEAR, CAME]
+    claims = judged(levels, arms, cells=("r2gen/phantom", "wcl/phantom"))
+    assert claims["gain"].status == "not measured"
+    assert "in 1 of 2 cells" in claims["gain"].evidence
+    assert "(1 of 2 cells)" in claims["words"].evidence
+
+
+def test_fewer_errors_are_a_gain():
+    levels, arms = {"linear": 0.5, "came_grad": 0.4}, [LINEAR, CAME]
+    claims = judged(levels, arms, headline="errors.critical_omission")
+    assert claims["gain"].status == "supported"
+    more = judged({"linear": 0.4, "came_grad": 0.5}, arms, headline="errors.critical_omission")
+    assert more["gain"].status == "not supported"
+
+
+def test_the_best_of_all_optimizers_must_beat_all_of_them_and_linear_scalarization():
+    others = [arm(name, name=name) for name in PUBLISHED_OPTIMIZERS]
+    levels = {"linear": 0.5, "came_grad": 0.6} | dict.fromkeys(PUBLISHED_OPTIMIZERS, 0.5)
+    claims = judged(levels, [LINEAR, CAME, *others])
+    assert claims["best"].status == "supported"
+    assert judged(levels | {"linear": 0.7}, [LINEAR, CAME, *others])["best"].status == (
+        "not supported"
+    )
+    fewer = judged(levels, [LINEAR, CAME, *others[1:]])["best"]
+    assert fewer.status == "not measured"
+    assert f"lacks {PUBLISHED_OPTIMIZERS[0]}" in fewer.evidence
+
+
+def test_noise_in_place_of_stage_2_is_held_against_nothing_in_its_place():
+    silent = arm("a", name="sgld", options={"noise": "temperature", "temperature": 0.0})
+    noisy = arm("b", name="sgld")
+    levels = {"linear": 0.5, "came_grad": 0.6, "a": 0.5, "b": 0.4}
+    claims = judged(levels, [LINEAR, CAME, silent, noisy])
+    assert claims["noise"].status == "supported"
+    assert judged(levels, [LINEAR, CAME, noisy])["noise"].status == "not measured"
 
 
 def test_stable_words_are_a_matter_of_the_margin():
@@ -106,9 +170,9 @@ def test_of_a_grid_the_default_settings_stand_for_came_grad():
     assert judged(levels, [LINEAR, small, CAME])["gain"].status == "supported"
 
 
-def run(seed, cosine, across):
+def run(seed, cosine, across, arm="linear"):
     return RunRecord(
-        cell="cell", arm="linear", seed=seed, folder="", is_finished=True, conflict_share=0.5,
+        cell="cell", arm=arm, seed=seed, folder="", is_finished=True, conflict_share=0.5,
         cross_task_cosine=cosine, cross_task_share=across, within_task_share=0.2,
     )  # fmt: skip
 
@@ -122,6 +186,15 @@ def test_conflict_is_a_negative_cosine_where_no_noise_is_shared():
     assert "null_every" in judged(levels, arms)["conflict"].evidence
 
 
+def test_conflict_is_that_of_linear_scalarization_whatever_arm_is_the_reference():
+    runs = [run(seed, -0.2 + 0.01 * seed, 0.8) for seed in range(5)]
+    runs += [run(seed, 0.2 + 0.01 * seed, 0.3, arm="came_grad") for seed in range(5)]
+    levels = {"linear": 0.5, "came_grad": 0.5}
+    claims = judged(levels, [CAME, LINEAR], runs, reference="came_grad")
+    assert claims["conflict"].status == "supported"
+    assert "no linear scalarization" in judged({"came_grad": 0.5}, [CAME])["conflict"].evidence
+
+
 def test_an_excess_over_the_null_alone_is_no_conflict():
     independent = [run(seed, 0.01 * (seed - 2), 0.5) for seed in range(5)]
     claim = judged({"linear": 0.5}, [LINEAR], independent)["conflict"]
@@ -131,7 +204,7 @@ def test_an_excess_over_the_null_alone_is_no_conflict():
 
 def noise(seed, update_ratio, gain=1.5):
     return NoiseRecord(
-        cell="cell", arm="came_grad", seed=seed, gain=gain,
+        cell="cell", arm="came_grad", beside="linear", seed=seed, gain=gain,
         update_ratio=update_ratio, joint_ratio=1.0,
     )  # fmt: skip
 

@@ -12,6 +12,7 @@ from gradtruce.study.results.finished import read_facts, read_results
 from gradtruce.study.results.measures import CE_AVERAGE, MEASURES, measures
 from gradtruce.study.results.outline import outline, read_outline, stages
 from gradtruce.study.results.resampling import families, resample_cell
+from gradtruce.training.runlog import RunLog
 from tests.study.made_study import LABELER, make_study, plan, reports, write_run
 
 
@@ -128,8 +129,19 @@ def test_a_folder_without_a_plan_is_no_study(tmp_path):
 def test_an_unknown_reference_and_an_unknown_group_are_refused():
     with pytest.raises(ValueError, match="reference must be an arm"):
         outline({**plan([0]), "reference": "famo"})
-    with pytest.raises(ValueError, match=r"no group of scores .* 'nlp'"):
-        families(measures(["nlp.bleu_1"]), LABELER)
+    with pytest.raises(ValueError, match=r"'nlp.bleu_1' is no score that arms can be judged by"):
+        measures(["nlp.bleu_1"])
+
+
+def test_a_weight_is_not_told_where_the_update_takes_nothing_of_the_first_task(tmp_path):
+    with RunLog(tmp_path / "log.jsonl") as log:
+        for first in (1.0, 0.0, -0.5):
+            log.write("step", step=1, coefficients={"report": first, "findings": 2.0})
+    assert read_facts(tmp_path / "log.jsonl").auxiliary_weight is None
+    with RunLog(tmp_path / "log.jsonl") as log:
+        for _ in range(20):
+            log.write("step", step=1, coefficients={"report": 1.0, "findings": 2.0})
+    assert read_facts(tmp_path / "log.jsonl").auxiliary_weight == 2.0
 
 
 def test_an_arm_of_some_methods_is_planned_for_these_alone():

@@ -125,15 +125,32 @@ def minimal_detectable_difference(
     >>> round(minimal_detectable_difference(0.015, seeds=5), 4)
     0.0252
     """
-    from scipy import optimize, stats
-
     if not std >= 0 or seeds < 2:
         raise ValueError(f"needs std at least 0 and 2 seeds or more, got {std} and {seeds}")
+    errors = detectable_errors(float(seeds - 1), power=power, significance=significance)
+    return errors * std / float(np.sqrt(seeds))
+
+
+def detectable_errors(freedom: float, *, power: float = 0.8, significance: float = 0.05) -> float:
+    """Return how many standard errors away a difference must be to be shown by a two-sided t.
+
+    Args:
+        freedom: Degrees of freedom of the standard error, above 0.
+        power: Chance of showing a difference of that size, with its sign right.
+        significance: Chance of showing one where there is none.
+
+    Raises:
+        ValueError: If power and significance are out of their range.
+
+    >>> round(detectable_errors(4.0), 2)
+    3.76
+    """
+    from scipy import optimize, stats
+
     if not 0 < significance < power < 1:
         raise ValueError(
             f"needs 0 < significance < power < 1, got significance {significance}, power {power}"
         )
-    freedom = seeds - 1
     critical = float(stats.t.isf(significance / 2, freedom))
 
     def missing_power(noncentrality: float) -> float:
@@ -142,8 +159,7 @@ def minimal_detectable_difference(
     highest = 1.0
     while missing_power(highest) < 0:
         highest *= 2
-    noncentrality = optimize.brentq(missing_power, 0.0, highest)
-    return float(noncentrality) * std / float(np.sqrt(seeds))
+    return float(optimize.brentq(missing_power, 0.0, highest))
 
 
 def interval(drawn: Float[np.ndarray, " draws"]) -> tuple[float | None, float | None]:

@@ -118,6 +118,7 @@ def record_of(folder: Path, given: dict[str, float] | None = None) -> StudyRecor
         question=outline.question,
         reference=outline.reference,
         headline=SELECTION,
+        selection=SELECTION,
         seeds=outline.seeds,
         arms=outline.arms,
         cells=outline.cells,
@@ -130,7 +131,7 @@ def record_of(folder: Path, given: dict[str, float] | None = None) -> StudyRecor
         ),
         comparisons=tuple(compared(arm, m.name, gains[arm]) for arm in others for m in metrics),
         ranks=tuple(
-            RankRecord(metric=m.name, arm=arm.name, rank=1.5, low=1.0, high=3.0, cells=1)
+            RankRecord(metric=m.name, arm=arm.name, rank=1.5, low=1.0, high=3.0, cells=1, seeds=1)
             for arm in outline.arms
             for m in metrics
         ),

@@ -11,13 +11,16 @@ from gradtruce.evaluation.comparison import holm
 from gradtruce.evaluation.significance import LEVEL
 from gradtruce.study.claims.records import (
     CLAIMS,
+    PUBLISHED_OPTIMIZERS,
     Claim,
     differ_in_gain,
     has_default_stages,
     is_came_grad,
+    is_linear,
 )
 from gradtruce.study.results.effects import detectable
 from gradtruce.study.results.measures import Measure
+from gradtruce.study.results.outline import balancer_name
 from gradtruce.study.results.pooling import Pooled, pool
 from gradtruce.study.results.record import (
     ArmRecord,
@@ -29,6 +32,8 @@ from gradtruce.study.results.record import (
 
 Contrast = Callable[[str, str, Measure], Sequence[ComparisonRecord]]
 """Gives arm − other arm in a metric, one a cell."""
+
+LINEAR: Final = "this study has no linear scalarization"
 
 TRACE: Final = (
     "fewer than two pairs of runs were analysed; `gradtruce analyse LINEAR CAME_GRAD --only noise`"
@@ -104,10 +109,13 @@ def _finding(
     pairs = _pairs(claim, study)
     if not pairs or measure is None:
         return f"this study lacks the arms; the plan `{claim.plan}` has them"
-    parts = [_contrast(claim, one, other, measure, contrast) for one, other in pairs]
-    found = [part for part in parts if part is not None]
+    absent = _absent(claim, study)
+    if absent:
+        return f"this study lacks {', '.join(absent)}; the plan `{claim.plan}` has them"
+    parts = [_contrast(claim, study, one, other, measure, contrast) for one, other in pairs]
+    found = [part for part in parts if isinstance(part, Finding)]
     if len(found) < len(pairs):
-        return "the arms lack two finished seeds in common"
+        return next(part for part in parts if isinstance(part, str))
     return Finding(
         max(part.p for part in found),
         all(part.holds for part in found),
@@ -124,14 +132,25 @@ def _pairs(claim: Claim, study: StudyRecord) -> list[tuple[ArmRecord, ArmRecord]
         return []
     better = _chosen(claim.better, study)
     if claim.name == "kappa":
-        return [pair for pair in product(study.arms, study.arms) if differ_in_gain(*pair)][:1]
+        fitting = [pair for pair in product(study.arms, study.arms) if differ_in_gain(*pair)]
+        return [pair for pair in fitting if has_default_stages(pair[0])][:1] or fitting[:1]
     if claim.name in ("best", "weights"):
         worse = [arm for arm in study.arms if claim.worse(arm)]
         if claim.name == "weights" and len(worse) < 2:
             return []
+        if claim.name == "best" and worse:
+            worse = [*_chosen(is_linear, study), *worse]
     else:
         worse = _chosen(claim.worse, study)
     return [(one, other) for one in better[:1] for other in worse if one.name != other.name]
+
+
+def _absent(claim: Claim, study: StudyRecord) -> list[str]:
+    """Return which arms of the published comparison a study lacks, for the claim on all of them."""
+    if claim.name != "best":
+        return []
+    there = {balancer_name(arm.balance) for arm in study.arms}
+    return [name for name in ("linear", *PUBLISHED_OPTIMIZERS) if name not in there]
 
 
 def _chosen(kind: Callable[[ArmRecord], bool], study: StudyRecord) -> list[ArmRecord]:
@@ -143,16 +162,43 @@ def _chosen(kind: Callable[[ArmRecord], bool], study: StudyRecord) -> list[ArmRe
 
 
 def _contrast(
-    claim: Claim, one: ArmRecord, other: ArmRecord, measure: Measure, contrast: Contrast
-) -> Finding | None:
-    cells = contrast(one.name, other.name, measure)
+    claim: Claim,
+    study: StudyRecord,
+    one: ArmRecord,
+    other: ArmRecord,
+    measure: Measure,
+    contrast: Contrast,
+) -> Finding | str:
+    """Return what two arms say of a claim, or why they say nothing."""
+    planned = _cells_of(study, one) & _cells_of(study, other)
+    cells = [each for each in contrast(one.name, other.name, measure) if each.cell in planned]
     mean = pool(cells)
-    if mean is None:
-        return None
-    holds = mean.difference > -claim.margin
+    tested = 0 if mean is None else mean.cells
+    if mean is None or (claim.name == "gain" and tested < len(planned)):
+        return (
+            f"{one.label} and {other.label} have two finished seeds in common in {tested} of"
+            f" {len(planned)} cells"
+        )
+    sign = 1.0 if measure.record.higher_is_better else -1.0
+    holds = sign * mean.difference > -claim.margin
     if claim.name == "gain":
-        holds = holds and not any(each.high is not None and each.high < 0 for each in cells)
-    return Finding(mean.p(beyond=-claim.margin), holds, _words(one, other, measure, mean, cells))
+        holds = holds and not any(_is_below(each, sign) for each in cells)
+    words = _words(one, other, measure, mean, cells)
+    if tested < len(planned):
+        words += f" ({tested} of {len(planned)} cells)"
+    return Finding(mean.p(beyond=-sign * claim.margin), holds, words)
+
+
+def _cells_of(study: StudyRecord, arm: ArmRecord) -> set[str]:
+    """Return the cells in which an arm is planned."""
+    return {run.cell for run in study.runs if run.arm == arm.name}
+
+
+def _is_below(each: ComparisonRecord, sign: float) -> bool:
+    """Return whether the whole interval lies on the worse side of 0."""
+    if each.low is None or each.high is None:
+        return False
+    return max(sign * each.low, sign * each.high) < 0
 
 
 def _words(
@@ -174,18 +220,25 @@ def _words(
             if each.difference is not None and each.error is not None
         )
         text += f" ({parts})"
-    sizes = [detectable(each.std, each.seeds) for each in cells if each.std is not None]
+    sizes = [
+        detectable(each.error, each.freedom)
+        for each in cells
+        if each.error is not None and each.freedom is not None
+    ]
     text += f"; detectable in a cell {float(np.median(sizes)):.3f}"
     return text.replace("-0.", "−0.")
 
 
 def _conflict(study: StudyRecord) -> Finding | str:
-    """Return the mean cosine of two tasks where they share no noise, in the reference arm."""
-    runs = [run for run in study.runs if run.arm == study.reference]
+    """Return the mean cosine of two tasks where they share no noise, of linear scalarization."""
+    linear = _chosen(is_linear, study)
+    if not linear:
+        return LINEAR
+    runs = [run for run in study.runs if run.arm == linear[0].name]
     cosines = [run.cross_task_cosine for run in runs if run.cross_task_cosine is not None]
     mean = _mean_over_runs(cosines)
     if mean is None:
-        return "fewer than two runs of the reference arm logged the null; set training.null_every"
+        return f"fewer than two runs of {linear[0].label} logged the null; set training.null_every"
     low, high = mean.interval()
     across, within, whole = (
         np.mean([value for run in runs if (value := getattr(run, name)) is not None])
@@ -201,8 +254,11 @@ def _conflict(study: StudyRecord) -> Finding | str:
 
 def _trace(study: StudyRecord) -> Finding | str:
     """Return the noise of CAME-Grad's update over that of linear scalarization's, less the gain."""
-    arms = {arm.name for arm in _chosen(is_came_grad, study)}
-    pairs = [pair for pair in study.noise if pair.arm in arms]
+    came_grad, linear = _chosen(is_came_grad, study), _chosen(is_linear, study)
+    if not came_grad or not linear:
+        return "this study lacks the arms; the plan `dynamics` has them"
+    arms = (came_grad[0].name, linear[0].name)
+    pairs = [pair for pair in study.noise if (pair.arm, pair.beside) == arms]
     mean = _mean_over_runs([float(np.log(each.update_ratio / each.gain**2)) for each in pairs])
     if mean is None:
         return TRACE

@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy import stats
 
-from gradtruce.evaluation.significance import LEVEL, interval, minimal_detectable_difference
+from gradtruce.evaluation.significance import LEVEL, detectable_errors, interval
 
 EXACT_SEEDS: Final = 12
 """Seeds up to which all sign flips are tried; above, as many are drawn as that number has."""
@@ -59,25 +59,30 @@ class Effect:
 
 
 def effect(
-    observed: Observed, drawn: Float[np.ndarray, "other_seeds draws"], *, seed: int = 0
+    observed: Observed,
+    drawn: Float[np.ndarray, "other_seeds draws"],
+    *,
+    studies: int,
+    seed: int = 0,
 ) -> Effect:
     """Return the difference between two arms with its interval and tests.
 
     Args:
         observed: Paired difference of each seed, on all studies.
         drawn: The same on bootstrap draws of the studies, one draw for all seeds and both arms.
+        studies: Number of test studies.
         seed: Of the draws over seeds.
 
     Raises:
         ValueError: If there are fewer than two seeds, or a number is not finite.
 
     >>> draws = np.array([[0.03, 0.01], [0.05, 0.03], [0.04, 0.02]])
-    >>> found = effect(np.array([0.02, 0.04, 0.03]), draws)
+    >>> found = effect(np.array([0.02, 0.04, 0.03]), draws, studies=300)
     >>> round(found.difference, 3), round(found.std, 3)
     (0.03, 0.01)
     """
     _require(observed, drawn)
-    error, freedom = standard_error(observed, drawn)
+    error, freedom = standard_error(observed, drawn, studies=studies)
     difference = float(observed.mean())
     half = float(stats.t.isf((1 - LEVEL) / 2, freedom)) * error
     low, high = interval(two_level_draws(drawn, seed=seed))
@@ -95,30 +100,32 @@ def effect(
     )
 
 
-def standard_error(observed: Observed, drawn: Drawn) -> tuple[float, float]:
+def standard_error(observed: Observed, drawn: Drawn, *, studies: int) -> tuple[float, float]:
     """Return the standard error of the mean over seeds and studies, and its degrees of freedom.
 
     With a² = variance over seeds / S, b² = variance over draws of the mean over seeds, and v² = the
     mean over seeds of the variance over draws: c² = (v² − b²) / (S − 1) estimates σ²_both / (S N),
     which a² and b² both contain; the sum a² + (b² − c²) counts it once. Of few seeds a² may by
     chance fall far below c², its least true value; the degrees of freedom then stay S − 1, or 3
-    seeds would reject a true null 6 to 7 times in 100.
+    seeds would reject a true null 6 to 7 times in 100. A bootstrap over N studies has (N − 1) / N
+    of the variance that it stands for.
 
-    >>> error, freedom = standard_error(np.array([1.0, 2.0, 3.0]), np.ones((3, 4)))
+    >>> error, freedom = standard_error(np.array([1.0, 2.0, 3.0]), np.ones((3, 4)), studies=50)
     >>> round(error**2, 4), freedom
     (0.3333, 2.0)
     """
-    seeds, draws = drawn.shape
+    seeds, _ = drawn.shape
+    others = max(studies - 1, 1)
     between = float(observed.var(ddof=1)) / seeds
-    of_mean = float(drawn.mean(axis=0).var(ddof=1))
-    of_each = float(drawn.var(axis=1, ddof=1).mean())
+    of_mean = float(drawn.mean(axis=0).var(ddof=1)) * studies / others
+    of_each = float(drawn.var(axis=1, ddof=1).mean()) * studies / others
     both = max(0.0, of_each - of_mean) / (seeds - 1)
-    studies = max(0.0, of_mean - both)
-    variance = between + studies
+    shared = max(0.0, of_mean - both)
+    variance = between + shared
     if variance == 0:
         return 0.0, float(seeds - 1)
     largest = max(between, both)
-    freedom = variance**2 / (largest**2 / (seeds - 1) + studies**2 / (draws - 1))
+    freedom = variance**2 / (largest**2 / (seeds - 1) + shared**2 / others)
     return float(np.sqrt(variance)), max(freedom, float(seeds - 1))
 
 
@@ -151,18 +158,18 @@ def sign_flip_p(observed: Observed) -> float:
     return float((sums >= sums[0] * (1 - 1e-12)).mean())
 
 
-def detectable(std: float, seeds: int, comparisons: int = 1) -> float:
-    """Return the smallest difference that so many seeds show with power .8.
+def detectable(error: float, freedom: float, comparisons: int = 1) -> float:
+    """Return the smallest difference that the test shows with power .8.
 
     Args:
-        std: Standard deviation over seeds of the paired difference.
-        seeds: At least 2.
+        error: Standard error behind the test.
+        freedom: Its degrees of freedom.
         comparisons: Tested together; the level is 5 % over their number, Holm's first step.
 
-    >>> round(detectable(0.015, 5), 4), round(detectable(0.015, 5, comparisons=6), 4)
+    >>> round(detectable(0.0067, 4.0), 4), round(detectable(0.0067, 4.0, comparisons=6), 4)
     (0.0252, 0.0414)
     """
-    return minimal_detectable_difference(std, seeds, significance=(1 - LEVEL) / comparisons)
+    return error * detectable_errors(freedom, significance=(1 - LEVEL) / comparisons)
 
 
 def _two_sided(difference: float, error: float, freedom: float) -> float:

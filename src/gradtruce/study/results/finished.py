@@ -142,13 +142,22 @@ def read_facts(path: Path) -> RunFacts:
 
 
 def _auxiliary_weight(steps: Sequence[Mapping[str, Any]]) -> float | None:
-    """Return what the update takes of the other tasks for each part of the first."""
-    ratios = []
+    """Return what the update takes of the other tasks for each part of the first, in the median.
+
+    A step that takes nothing of the first, or goes against it, has no such ratio. Where more than
+    one step in ten is such a step, the others do not stand for the run.
+    """
+    ratios, without = [], 0
     for line in steps:
         first, *others = (line.get("coefficients") or {"": None}).values()
-        if first and others and None not in others:
+        if first is None or not others or None in others:
+            continue
+        if first > 0:
             ratios.append(statistics.fmean(others) / first)
-    return statistics.median(ratios) if ratios else None
+        else:
+            without += 1
+    is_rare = without <= len(ratios) / 9
+    return statistics.median(ratios) if ratios and is_rare else None
 
 
 def _negative(lines: Sequence[Mapping[str, Any]], name: str) -> float | None:

@@ -96,7 +96,15 @@ def groups_of(
 def notes(look: Lookup, metrics: Sequence[MetricRecord], *more: str) -> tuple[str, ...]:
     """Return the lines below a table: its own, what it could have detected, its protocol."""
     lines = [power_note(look.study, metric) for metric in metrics]
-    return (*more, *lines, *_protocol_lines(look.study))
+    return (*_unfinished(look.study), *more, *lines, *_protocol_lines(look.study))
+
+
+def _unfinished(study: StudyRecord) -> tuple[str, ...]:
+    """Return that a study is not finished; nothing where it is."""
+    done = sum(run.is_finished for run in study.runs)
+    if done == len(study.runs):
+        return ()
+    return (f"Unfinished: {done} of {len(study.runs)} planned runs.",)
 
 
 def _protocol_lines(study: StudyRecord) -> list[str]:

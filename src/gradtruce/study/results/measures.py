@@ -31,8 +31,42 @@ class Measure:
 
 
 def _measure(name: str, column: str, label: str, group: str, *parts: str) -> Measure:
-    record = MetricRecord(name=name, column=column, label=label, group=group)
+    is_better = higher_is_better(name)
+    record = MetricRecord(
+        name=name, column=column, label=label, group=group, higher_is_better=is_better
+    )
     return Measure(record, parts or (name,))
+
+
+_RISING: Final = ("clinical.", "clinical_text.", "classification.", "nlg.")
+_RISING_ALONE: Final = ("errors.accurate", "degenerate.unique_share")
+_FALLING: Final = (
+    *("errors.minor", "errors.major_hallucination", "errors.critical_omission"),
+    *("errors.major_and_critical", "errors.certainty_difference_per_report"),
+    *(f"errors.{kind}_per_report" for kind in ("false", "missing", "wrong_side")),
+    *(f"errors.{kind}_per_report" for kind in ("wrong_location", "wrong_severity")),
+    *(f"errors.{kind}_comparison_per_report" for kind in ("unfounded", "omitted")),
+    *(f"degenerate.{kind}_share" for kind in ("empty", "copied", "most_frequent_training")),
+)
+
+
+def higher_is_better(name: str) -> bool:
+    """Return which way a score is good.
+
+    Raises:
+        ValueError: If it is good neither way, such as a number of reports, or unknown.
+
+    >>> higher_is_better("nlg.cider"), higher_is_better("errors.critical_omission")
+    (True, False)
+    """
+    if name in _FALLING:
+        return False
+    if name.startswith(_RISING) or name in _RISING_ALONE:
+        return True
+    raise ValueError(
+        f"{name!r} is no score that arms can be judged by: it is unknown, or more of it is neither "
+        "better nor worse; take one of clinical, nlg or classification, or a kind of error"
+    )
 
 
 _EXAMPLE: Final = "mean over reports, 14 observations"

@@ -11,9 +11,9 @@ from gradtruce.study.results.record import NoiseRecord
 
 
 def read_noise(results: StudyResults) -> tuple[NoiseRecord, ...]:
-    """Return the noise of other arms beside the reference's, of the pairs that were analysed.
+    """Return the noise of arms beside that of others, of the pairs that were analysed.
 
-    `gradtruce analyse REFERENCE OTHER` leaves its numbers in the first run. Pairs of different
+    `gradtruce analyse FIRST SECOND` leaves its numbers in the first run. Pairs of different
     seeds or cells, and analyses of one run or without the part `noise`, are no pairs of a study.
 
     Args:
@@ -23,11 +23,7 @@ def read_noise(results: StudyResults) -> tuple[NoiseRecord, ...]:
         ValueError: If an analysis can't be read.
     """
     places = {run.folder.resolve(): run for run in results.finished}
-    found = (
-        _noise(run, places)
-        for run in results.finished
-        if run.place.arm == results.outline.reference
-    )
+    found = (_noise(run, places) for run in results.finished)
     return tuple(record for record in found if record is not None)
 
 
@@ -47,6 +43,7 @@ def _noise(first: FinishedRun, places: Mapping[Path, FinishedRun]) -> NoiseRecor
         return NoiseRecord(
             cell=second.place.cell,
             arm=second.place.arm,
+            beside=first.place.arm,
             seed=second.place.seed,
             update_ratio=ratios[UPDATE]["value"],
             joint_ratio=ratios[JOINT]["value"],

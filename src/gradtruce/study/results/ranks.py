@@ -25,8 +25,8 @@ def ranks(
 ) -> tuple[RankRecord, ...]:
     """Return the average rank of every arm in every metric, best first within a metric.
 
-    Ranked are the arms that have a score in every cell in which anything is finished, on the seeds
-    that all of them share.
+    Ranked are the arms that have, in every cell in which anything is finished, a score in all
+    seeds of the reference: one with fewer would take the seeds of all others away.
 
     Args:
         outline: The plan.
@@ -41,11 +41,16 @@ def ranks(
         arms = [
             arm.name
             for arm in outline.arms
-            if tables and all(common_seeds(table, [arm.name]) for table in tables)
+            if tables and all(_has_all(table, arm.name, outline.reference) for table in tables)
         ]
-        if len(arms) > 1 and all(common_seeds(table, arms) for table in tables):
+        if len(arms) > 1:
             found += _ranked(tables, arms, measure.record, seed)
     return tuple(found)
+
+
+def _has_all(table: Table, arm: str, reference: str) -> bool:
+    wanted = common_seeds(table, [reference])
+    return bool(wanted) and common_seeds(table, [arm, reference]) == wanted
 
 
 def _ranked(
@@ -73,6 +78,7 @@ def _ranked(
                 low=low,
                 high=high,
                 cells=len(tables),
+                seeds=min(len(shared) for shared in seeds),
             )
         )
     return sorted(records, key=lambda record: record.rank)

@@ -76,6 +76,19 @@ class MetricRecord(_Part):
     higher_is_better: bool = True
 
 
+def gain_of(metric: MetricRecord, difference: float | None) -> float:
+    """Return a difference, turned so that more is better; 0 where there is none.
+
+    >>> errors = MetricRecord(name="e", label="e", column="e", group="report",
+    ...                       higher_is_better=False)
+    >>> gain_of(errors, -0.2)
+    0.2
+    """
+    if difference is None:
+        return 0.0
+    return difference if metric.higher_is_better else -difference
+
+
 class RunFacts(_Part):
     """What the log of a run says of its training; `None` where it tells nothing.
 
@@ -122,19 +135,21 @@ class RunRecord(RunFacts):
 
 
 class NoiseRecord(_Part):
-    """Gradient noise of an arm's update over the reference arm's, of one pair of runs.
+    """Gradient noise of an arm's update over another arm's, of one pair of runs.
 
     Attributes:
         cell: Of both runs.
         arm: Of the one whose update is above the line.
+        beside: The other arm.
         seed: Of both.
-        update_ratio: Trace of the noise covariance of its update over that of the reference's.
+        update_ratio: Trace of the noise covariance of its update over the other's.
         joint_ratio: The same of the weighted sum of task gradients: what is not the update's doing.
         gain: Of the update over its own joint gradient, as the ratio of root mean squares.
     """
 
     cell: str
     arm: str
+    beside: str
     seed: int
     update_ratio: float
     joint_ratio: float
@@ -197,7 +212,11 @@ class ComparisonRecord(_Part):
 
 
 class RankRecord(_Part):
-    """Average rank of an arm over `cells` cells, 1 the best, with a 95 % bootstrap over seeds."""
+    """Average rank of an arm over `cells` cells, 1 the best, with a 95 % bootstrap over seeds.
+
+    Attributes:
+        seeds: Fewest seeds that all ranked arms share in a cell.
+    """
 
     metric: str
     arm: str
@@ -205,6 +224,7 @@ class RankRecord(_Part):
     low: float | None
     high: float | None
     cells: int
+    seeds: int
 
 
 class VerdictRecord(_Part):
@@ -281,7 +301,8 @@ class StudyRecord(_Part):
         title: Of the study.
         question: What it asks, in a sentence.
         reference: Name of the arm that the others are compared with.
-        headline: Flat name of the metric that the verdict is about; named before results.
+        headline: Flat name of the metric that the verdict is about.
+        selection: Score, or sum of scores, that runs select their checkpoint by; by the plan.
         seeds: Planned seeds.
         arms: In the plan's order.
         cells: In the plan's order.
@@ -305,6 +326,7 @@ class StudyRecord(_Part):
     question: str
     reference: str
     headline: str
+    selection: str
     seeds: tuple[int, ...]
     arms: tuple[ArmRecord, ...]
     cells: tuple[CellRecord, ...]

@@ -148,7 +148,7 @@ def compare_pair(
     if defined.shape[1] < FEWEST:
         why = "not defined on draws of so few studies"
         return blank.model_copy(update={"difference": float(observed.mean()), "reason": why})
-    found = effect(observed, defined, seed=seed)
+    found = effect(observed, defined, studies=scores.studies, seed=seed)
     fields = {name: getattr(found, name) for name in _FIELDS}
     return blank.model_copy(update=fields)
 
@@ -164,7 +164,7 @@ def _decided(
     each: ComparisonRecord, corrected: Mapping[str, float], metric: MetricRecord
 ) -> ComparisonRecord:
     """Return the comparison with what its family adds: corrected p, outcome, detectable."""
-    if each.p is None or each.std is None or each.difference is None:
+    if each.p is None or each.error is None or each.freedom is None or each.difference is None:
         return each
     p_holm = corrected[f"{each.cell} {each.arm}"]
     outcome: Outcome = "undecided"
@@ -174,8 +174,8 @@ def _decided(
         update={
             "p_holm": p_holm,
             "outcome": outcome,
-            "detectable": detectable(each.std, each.seeds),
-            "detectable_holm": detectable(each.std, each.seeds, comparisons=len(corrected)),
+            "detectable": detectable(each.error, each.freedom),
+            "detectable_holm": detectable(each.error, each.freedom, comparisons=len(corrected)),
         }
     )
 

@@ -91,6 +91,7 @@ def summarise(
         question=outline.question,
         reference=outline.reference,
         headline=every[0].record.name,
+        selection=outline.selection,
         seeds=outline.seeds,
         arms=outline.arms,
         cells=outline.cells,

@@ -18,7 +18,7 @@ from gradtruce.study.results.summary import SummaryOptions, Watch, summarise
 from gradtruce.study.tables.layout import tables
 from gradtruce.study.tables.model import StudyTable
 from gradtruce.study.tables.text import as_csv, as_latex, as_markdown
-from gradtruce.training.select import selected_terms
+from gradtruce.training.select import LOSSES, selected_terms
 
 TABLES: Final = "tables"
 PUBLISHED: Final = "published"
@@ -66,13 +66,13 @@ def write_tables(
 
 
 def headline(selection: str) -> list[str]:
-    """Return the score that runs are selected by, where it is one; none where it is a sum.
+    """Return the score that runs are selected by; none where it is a sum or a loss.
 
-    >>> headline("nlg.bleu_4"), headline("nlg.bleu_4 + nlg.bleu_1")
-    (['nlg.bleu_4'], [])
+    >>> headline("nlg.bleu_4"), headline("nlg.bleu_4 + nlg.bleu_1"), headline("loss.report")
+    (['nlg.bleu_4'], [], [])
     """
     names = list(selected_terms(selection))
-    return names if len(names) == 1 else []
+    return names if len(names) == 1 and not names[0].startswith(LOSSES) else []
 
 
 def _write(stem: Path, every: Sequence[StudyTable]) -> None:

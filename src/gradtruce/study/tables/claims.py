@@ -22,7 +22,7 @@ def claim_table(look: Lookup) -> StudyTable:
         "claims",
         "The paper's claims, held against this study",
         "Claim",
-        ("Where", "Status", "Evidence here", "Rule, fixed before results"),
+        ("Where", "Status", "Evidence here", "Rule"),
         (RowGroup("", rows),) if rows else (),
         notes(look, [look.headline()]),
     )

@@ -18,6 +18,7 @@ from gradtruce.study.results.record import (
     ComparisonRecord,
     MetricRecord,
     StudyRecord,
+    gain_of,
 )
 from gradtruce.study.tables.ablation import STAGES, ablation_table
 from gradtruce.study.tables.claims import claim_table
@@ -88,7 +89,8 @@ def _published(
     for table, row in published_beside(cell.method, arms, auxiliary=group == "auxiliary"):
         values = table.values(row.model, row.arm) or {}
         entries = [Entry(values.get(metric.column)) for metric in metrics]
-        label = f"{labels[row.arm]}: {row.model}, {table.data}, Table {table.name}"
+        note = f", {row.note}" if row.note else ""
+        label = f"{labels[row.arm]}: {row.model}, {table.data}, Table {table.name}{note}"
         yield TableRow(label, (*entries, Entry()), is_published=True)
 
 
@@ -167,8 +169,8 @@ def _headline(look: Lookup) -> StudyTable:
             look,
             [metric],
             *_method_notes(look),
-            "Detectable: the smallest difference that so many seeds show with power .8, at 5 %, and"
-            " at 5 % over the number of comparisons.",
+            "Detectable: the smallest difference that the test shows with power .8, at 5 %, and at"
+            " 5 % over the number of comparisons.",
         ),
     )
 
@@ -186,7 +188,7 @@ def _verdicts(look: Lookup) -> StudyTable:
     rows = []
     for each in sorted(
         (each for each in look.study.verdicts if each.metric == metric.name),
-        key=lambda each: -(each.difference or 0.0),
+        key=lambda each: -gain_of(metric, each.difference),
     ):
         rank = look.rank(each.arm, metric.name)
         ranked = (
@@ -212,9 +214,23 @@ def _verdicts(look: Lookup) -> StudyTable:
         notes(
             look,
             [metric],
-            f"Average rank over methods, 1 the best, of {len(look.study.arms)} arms;"
-            f" {look.study.settings['ranks']}.",
+            *_rank_notes(look, metric),
         ),
+    )
+
+
+def _rank_notes(look: Lookup, metric: MetricRecord) -> tuple[str, ...]:
+    ranked = [each for each in look.study.ranks if each.metric == metric.name]
+    if not ranked:
+        return ()
+    names = {each.arm for each in ranked}
+    left_out = [arm.label for arm in look.study.arms if arm.name not in names]
+    rest = (
+        f"; not ranked, since they lack cells or seeds: {', '.join(left_out)}" if left_out else ""
+    )
+    return (
+        f"Average rank over methods, 1 the best, of {len(ranked)} arms, {ranked[0].seeds} seeds;"
+        f" {look.study.settings['ranks']}{rest}.",
     )
 
 

@@ -33,7 +33,8 @@ def training_table(look: Lookup) -> StudyTable:
             " it, and to be compared with it, the same halves between two tasks; cosine: their"
             " mean, below 0 where the tasks oppose each other.",
             "Auxiliary weight: coefficient of an auxiliary task in the update over that of the"
-            " first task, mean over tasks, median over steps; with static weights their ratio.",
+            " first task, mean over tasks, median over steps; with static weights their ratio. None"
+            " where more than a tenth of the steps takes nothing of the first, or goes against it.",
         ),
     )
 

@@ -48,14 +48,11 @@ def missing_rows(record: StudyRecord) -> list[MissingRow]:
 
 def compute_rows(record: StudyRecord) -> list[ComputeRow]:
     """Return what each arm took, of those that have a finished run."""
-    speeds = {arm.name: _seconds_per_step(record, arm.name) for arm in record.arms}
-    base = speeds.get(record.reference)
     rows = []
     for arm in record.arms:
         runs = [run for run in record.runs if run.arm == arm.name and run.is_finished]
-        speed = speeds[arm.name]
         if runs:
-            ratio = speed / base if speed is not None and base else None
+            speed, ratio = _seconds_per_step(record, arm.name), _against_reference(record, arm.name)
             total = duration(_seconds(record, arm.name))
             rows.append(ComputeRow(arm.label, len(runs), speed, ratio, total))
     return rows
@@ -72,6 +69,21 @@ def _seconds(record: StudyRecord, arm: str) -> float:
         for run in record.runs
         if run.arm == arm and run.steps is not None and run.seconds_per_step is not None
     )
+
+
+def _against_reference(record: StudyRecord, arm: str) -> float | None:
+    """Return the mean time of a step over that of the reference, of runs of one cell and seed."""
+    times = {
+        (run.arm, run.cell, run.seed): run.seconds_per_step
+        for run in record.runs
+        if run.seconds_per_step
+    }
+    ratios = [
+        seconds / base
+        for (name, cell, seed), seconds in times.items()
+        if name == arm and (base := times.get((record.reference, cell, seed)))
+    ]
+    return float(np.mean(ratios)) if ratios else None
 
 
 def _seconds_per_step(record: StudyRecord, arm: str) -> float | None:

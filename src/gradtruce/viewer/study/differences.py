@@ -13,6 +13,7 @@ from gradtruce.study.results.record import (
     RunRecord,
     StudyRecord,
     VerdictRecord,
+    gain_of,
 )
 from gradtruce.viewer.frame.forest import domain_around_zero
 from gradtruce.viewer.study.folder import title_of
@@ -53,7 +54,7 @@ class DifferenceRow:
 @final
 @dataclass(frozen=True)
 class Forest:
-    """All arms of one cell, the largest difference first.
+    """All arms of one cell, the best first.
 
     Attributes:
         title: Method and data set.
@@ -89,13 +90,19 @@ def forests(record: StudyRecord) -> list[Forest]:
         for cell in record.cells
     }
     domain = domain_around_zero([end for each in rows.values() for row in each for end in row.ends])
-    return [_forest(cell, rows[cell.name], domain) for cell in record.cells]
+    metric = headline_metric(record)
+    return [_forest(cell, metric, rows[cell.name], domain) for cell in record.cells]
 
 
-def _forest(cell: CellRecord, rows: Sequence[DifferenceRow], domain: tuple[float, float]) -> Forest:
+def _forest(
+    cell: CellRecord,
+    metric: MetricRecord,
+    rows: Sequence[DifferenceRow],
+    domain: tuple[float, float],
+) -> Forest:
     known = [row for row in rows if row.comparison.difference is not None]
     unknown = [row for row in rows if row.comparison.difference is None]
-    known.sort(key=lambda row: -(row.comparison.difference or 0.0))
+    known.sort(key=lambda row: -gain_of(metric, row.comparison.difference))
     return Forest(
         title=title_of(cell),
         rows=(*known, *unknown),
@@ -134,7 +141,8 @@ def verdict_rows(record: StudyRecord) -> list[tuple[str, VerdictRecord]]:
     """Return the verdicts on the headline metric with their arms' labels, best first."""
     labels = {arm.name: arm.label for arm in record.arms}
     found = [verdict for verdict in record.verdicts if verdict.metric == record.headline]
-    found.sort(key=lambda each: (each.losses - each.wins, -(each.difference or 0.0)))
+    metric = headline_metric(record)
+    found.sort(key=lambda each: (each.losses - each.wins, -gain_of(metric, each.difference)))
     return [(labels[verdict.arm], verdict) for verdict in found]
 
 

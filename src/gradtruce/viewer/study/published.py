@@ -41,7 +41,7 @@ def published_rows(record: StudyRecord) -> list[PublishedRows]:
             columns=table.columns,
             rows=tuple(
                 (
-                    f"{row.model}, {arms[row.arm]}",
+                    ", ".join(word for word in (row.model, arms[row.arm], row.note) if word),
                     tuple(None if math.isnan(value) else value for value in row.values),
                 )
                 for row in rows.values()

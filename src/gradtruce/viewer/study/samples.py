@@ -9,9 +9,10 @@ from gradtruce.evaluation.labelers.cached import CachedLabeler
 from gradtruce.evaluation.labelers.rules import RulesLabeler
 from gradtruce.evaluation.metrics import Metrics
 from gradtruce.evaluation.significance import Score
-from gradtruce.study.results.record import CellRecord
+from gradtruce.study.results.record import CellRecord, gain_of
 from gradtruce.viewer.report.error_card import ShownCard, shown_card
 from gradtruce.viewer.report.gallery import GalleryItem, build_gallery
+from gradtruce.viewer.study.differences import headline_metric
 from gradtruce.viewer.study.folder import StudyFolder
 
 _GROUP: Final = "errors."
@@ -20,7 +21,7 @@ _GROUP: Final = "errors."
 def chosen_arms(study: StudyFolder, cell: CellRecord) -> list[str]:
     """Return the reference and, of the others, the best and the worst by the headline metric.
 
-    Only arms that have a seed in common with the reference; fewer where there are fewer.
+    All of them have a seed in common; fewer where there are fewer such arms.
     """
     record = study.record
     if not study.runs_of(cell.name, record.reference):
@@ -32,8 +33,13 @@ def chosen_arms(study: StudyFolder, cell: CellRecord) -> list[str]:
         and each.difference is not None
         and _common(study, cell, [record.reference, each.arm])
     ]
-    ranked = [arm for _, arm in sorted(found, key=lambda entry: -entry[0])]
-    return list(dict.fromkeys([record.reference, *ranked[:1], *ranked[-1:]]))
+    metric = headline_metric(record)
+    ranked = [arm for _, arm in sorted(found, key=lambda entry: -gain_of(metric, entry[0]))]
+    chosen = [record.reference]
+    for arm in (*ranked[:1], *ranked[-1:]):
+        if arm not in chosen and _common(study, cell, [*chosen, arm]):
+            chosen.append(arm)
+    return chosen
 
 
 def error_cards(study: StudyFolder, cell: CellRecord, arms: Sequence[str]) -> list[ShownCard]:
