@@ -64,6 +64,7 @@ def run(
     Finished runs are never trained again, and stopped ones go on from their last checkpoint.
     """
     from gradtruce.cli.bar import Bars, Paces, quieten_transformers
+    from gradtruce.cli.preparing import Stopped
     from gradtruce.locks import locked
     from gradtruce.study.plans.plan import load_plan
     from gradtruce.study.running.data_sets import make_data
@@ -89,7 +90,12 @@ def run(
             _show(bars, now, shown)
 
         worker = Worker(opened, queue, count=workers, only=only, watch=watch, report=report)
-        status = worker.work(retry=retry)
+        try:
+            status = worker.work(retry=retry)
+        except KeyboardInterrupt:
+            raise Stopped(
+                f"stopped; go on with: gradtruce study run --output {opened.path}"
+            ) from None
     _print_end(status, opened)
     if status.counts["failed"]:
         raise typer.Exit(1)
@@ -165,6 +171,8 @@ def _print_end(now: "StudyStatus", opened: "StudyFolder") -> None:
             print(f"  failed: {each.run.name}: {each.reason}")
     if now.counts["failed"]:
         print(f"try them again: gradtruce study run --output {opened.path} --retry")
+    if now.counts["finished"]:
+        print(f"next: gradtruce study tables {opened.path}")
 
 
 def _as_json(now: "StudyStatus") -> dict[str, Any]:

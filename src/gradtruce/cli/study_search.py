@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def search(
     output: Annotated[Path, typer.Option(help="Folder of the search; begun or gone on with.")],
     plan: Annotated[
-        str | None, typer.Argument(help="A search preset or a TOML file. [the folder's]")
+        str | None, typer.Argument(help="A preset (came_grad) or a TOML file. [the folder's]")
     ] = None,
     trials: Annotated[
         int | None, typer.Option(min=1, help="Trials in all; may grow. [search.trials]")

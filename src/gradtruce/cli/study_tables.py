@@ -12,7 +12,10 @@ def tables(
     folder: Annotated[Path, typer.Argument(help="Folder of a study, with its plan.toml.")],
     metric: Annotated[
         list[str] | None,
-        typer.Option(help="Score to show first; the first leads the verdict. May be repeated."),
+        typer.Option(
+            help="Score to show first, such as nlg.bleu_4; the first leads the verdict. May be "
+            "repeated."
+        ),
     ] = None,
     resamples: Annotated[int, typer.Option(min=2, help="Draws of the test studies.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Of all draws.")] = 0,
@@ -47,6 +50,8 @@ def tables(
             watch=lambda cell, share: bars.show("tables", share, None, cell),
         )
     record = StudyRecord.read(path)
+    finished = sum(run.is_finished for run in record.runs)
+    print(f"{finished} of {len(record.runs)} planned runs finished")
     labels = {arm.name: arm.label for arm in record.arms}
     for verdict in record.verdicts:
         if verdict.metric == record.headline:

@@ -134,6 +134,11 @@ class Metrics:
             raise FileNotFoundError(f"no metrics file {path}; `gradtruce evaluate` writes one")
         try:
             return cls.from_json(path.read_text(encoding="utf-8"))
+        except json.JSONDecodeError as error:
+            raise ValueError(
+                f"{path}: damaged, no JSON ({error}); remove it: `gradtruce train --resume` or "
+                "`gradtruce study run`, of the folder it is in, writes it again"
+            ) from None
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
 

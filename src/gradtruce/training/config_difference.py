@@ -9,7 +9,7 @@ from gradtruce.training.config_file import PATHS
 Table = Mapping[str, Any]
 
 
-def differences(one: Table, other: Table) -> list[str]:
+def differences(one: Table, other: Table) -> dict[str, tuple[object, object]]:
     """Return the settings in which two configurations differ, with both values.
 
     Files and data sets are compared by their names alone, so a run that was moved with its data
@@ -22,14 +22,24 @@ def differences(one: Table, other: Table) -> list[str]:
 
     >>> differences({"data": {"path": "/here/set"}, "training": {"steps": 400}},
     ...             {"data": {"path": "/there/set"}, "training": {"steps": 800}})
-    ['training.steps: 400 and 800']
+    {'training.steps': (400, 800)}
     """
     first, second = dict(_settings(one)), dict(_settings(other))
-    return [
-        f"{key}: {_text(first.get(key))} and {_text(second.get(key))}"
+    return {
+        key: (first.get(key), second.get(key))
         for key in dict.fromkeys((*first, *second))
         if first.get(key) != second.get(key)
-    ]
+    }
+
+
+def told(found: Mapping[str, tuple[object, object]], most: int = 3) -> str:
+    """Return the first of some differences in words: what is, and what should be.
+
+    >>> told({"training.steps": (300, 400), "training.clip.limit": (None, 5.0)})
+    'training.steps is 300, not 400; training.clip.limit is unset, not 5.0'
+    """
+    shown = list(found.items())[:most]
+    return "; ".join(f"{key} is {_text(one)}, not {_text(other)}" for key, (one, other) in shown)
 
 
 def _settings(table: Table, place: str = "") -> Iterator[tuple[str, object]]:
@@ -48,4 +58,4 @@ def _name(path: str, *, is_data: bool) -> str:
 
 
 def _text(value: object) -> str:
-    return "nothing" if value is None else repr(value)
+    return "unset" if value is None else repr(value)

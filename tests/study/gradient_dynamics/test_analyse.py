@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from gradtruce.study.gradient_dynamics.analyse import analyse
+from gradtruce.study.gradient_dynamics.analyse import analyse, require_no_loss
 from gradtruce.study.gradient_dynamics.options import AnalysisOptions
 from gradtruce.study.gradient_dynamics.run import open_checkpoint, open_run
 from gradtruce.study.results.finished import read_results
@@ -165,6 +165,17 @@ def test_the_place_of_a_run_is_told_from_that_of_its_analysis(both, linear, came
     output, found, _ = both
     places = [(output / run["path"]).resolve() for run in found["runs"]]
     assert places == [linear.resolve(), came_grad.resolve()]
+
+
+def test_an_analysis_that_holds_more_is_not_written_over(both, linear, came_grad):
+    output, found, _ = both
+    before = (output / "analysis.json").read_bytes()
+    with pytest.raises(ValueError, match=r"holds more .*layers, noise.*--output another"):
+        analyse([linear, came_grad], output, AnalysisOptions(parts=("log",)))
+    with pytest.raises(ValueError, match=f"holds more .*{came_grad.name}"):
+        analyse([linear], output, SMALL)
+    assert (output / "analysis.json").read_bytes() == before
+    require_no_loss(output, [linear, came_grad], found["options"]["parts"])
 
 
 def test_one_seed_gives_the_same_files_to_the_byte(came_grad, tmp_path):

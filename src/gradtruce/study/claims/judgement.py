@@ -83,7 +83,9 @@ def _record(claim: Claim, finding: Finding | str, corrected: Mapping[str, float]
         p = corrected[claim.name]
         status = "supported" if finding.holds and p < 1 - LEVEL else "not supported"
         shown = f"p {p:.3f}" if p >= 0.001 else "p < 0.001"
-        evidence = f"{finding.evidence}; {shown} (Holm over {len(corrected)} claims)"
+        evidence = f"{finding.evidence}; {shown} (two-sided, Holm over {len(corrected)} claims)"
+        if p < 1 - LEVEL and not finding.holds:
+            evidence += ": the opposite is shown"
     return ClaimRecord(
         name=claim.name,
         claim=claim.claim,
@@ -238,7 +240,10 @@ def _conflict(study: StudyRecord) -> Finding | str:
     cosines = [run.cross_task_cosine for run in runs if run.cross_task_cosine is not None]
     mean = _mean_over_runs(cosines)
     if mean is None:
-        return f"fewer than two runs of {linear[0].label} logged the null; set training.null_every"
+        return (
+            f"fewer than two finished runs of {linear[0].label} measured the null: it takes two"
+            " seeds, and more steps than training.null_every"
+        )
     low, high = mean.interval()
     across, within, whole = (
         np.mean([value for run in runs if (value := getattr(run, name)) is not None])

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
@@ -38,6 +38,7 @@ from gradtruce.study.gradient_dynamics.summary import summary
 from gradtruce.study.gradient_dynamics.surface import open_surface
 from gradtruce.study.gradient_dynamics.training_noise import noise_along_training
 from gradtruce.study.machine import machine
+from gradtruce.training.config_difference import differences
 from gradtruce.training.progress import without_transformers_bars
 from gradtruce.training.runlog import plain
 
@@ -75,10 +76,12 @@ def analyse(
 
     Raises:
         FileNotFoundError: If a run, its checkpoint or its data are not there.
-        ValueError: If the runs can't be compared, or the data are too few.
+        ValueError: If the runs can't be compared, the data are too few, or an analysis that holds
+            more would be written over.
         ArithmeticError: If the search for an eigenvalue does not end.
     """
     require_formats(formats)
+    require_no_loss(output, folders, options.parts)
     runs = [open_run(folder) for folder in folders]
     require_comparable(runs)
     tell = watch or (lambda *_: None)
@@ -236,20 +239,36 @@ def _differences(runs: Sequence[OpenedRun]) -> list[str]:
     """Return what differs between the configurations besides the balancer."""
     found = []
     for one, other in combinations(runs, 2):
-        mine, theirs = (_flat(run.config.model_dump(exclude={"balance"})) for run in (one, other))
+        tables = (run.config.model_dump(exclude={"balance"}) for run in (one, other))
         found += [
-            f"{key}: {mine.get(key)} and {theirs.get(key)}"
-            for key in dict.fromkeys((*mine, *theirs))
-            if mine.get(key) != theirs.get(key)
+            f"{key}: {mine} and {theirs}" for key, (mine, theirs) in differences(*tables).items()
         ]
     return found
 
 
-def _flat(table: Mapping[str, object], before: str = "") -> dict[str, object]:
-    found: dict[str, object] = {}
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            found |= _flat(value, f"{before}{key}.")
-        else:
-            found[before + key] = value
-    return found
+def require_no_loss(output: Path, folders: Sequence[Path], parts: Collection[str]) -> None:
+    """Refuse to write over an analysis that holds more: other parts, or another run beside.
+
+    Args:
+        output: Where the analysis would be written.
+        folders: Of the runs that would be analysed.
+        parts: That would be measured.
+
+    Raises:
+        ValueError: If something would be lost; the message names it.
+    """
+    path = output / FILE
+    if not path.is_file():
+        return
+    try:
+        there = json.loads(path.read_text(encoding="utf-8"))
+        before = {(output / run["path"]).resolve() for run in there["runs"]}
+        lost = [part for part in there["options"]["parts"] if part not in parts]
+    except (ValueError, KeyError, TypeError):
+        return  # of another version, or damaged: nothing reads it
+    lost += [run.name for run in sorted(before - {folder.resolve() for folder in folders})]
+    if lost:
+        raise ValueError(
+            f"{path} holds more than was asked for now ({', '.join(lost)}), which would be lost; "
+            f"give --output another folder, or remove {output}"
+        )

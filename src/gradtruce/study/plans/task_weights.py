@@ -2,11 +2,6 @@
 
 from functools import lru_cache
 
-import torch
-
-from gradtruce.data.tokenizer import build_tokenizer
-from gradtruce.methods.base import PRIMARY_TASK
-from gradtruce.methods.registry import build
 from gradtruce.training.config import MethodConfig, RunConfig
 
 
@@ -21,6 +16,11 @@ def task_weights(method: MethodConfig) -> dict[str, float]:
 
 @lru_cache
 def _task_weights(method: str) -> tuple[tuple[str, float], ...]:
+    import torch  # noqa: PLC0415 # with transformers it takes seconds, and most plans need no weights
+
+    from gradtruce.data.tokenizer import build_tokenizer  # noqa: PLC0415 # as above
+    from gradtruce.methods.registry import build  # noqa: PLC0415 # as above
+
     config = MethodConfig.model_validate_json(method)
     with torch.device("meta"):  # the tasks follow from the options; no weight is drawn
         built = build(config.name, build_tokenizer(["clear"], 1), config.options)
@@ -39,9 +39,11 @@ def scale_auxiliary(config: RunConfig, scale: float) -> RunConfig:
     >>> scale_auxiliary(config, 0.5).balance.weights
     {'report': 1.0, 'findings': 2.0}
     """
-    weights = task_weights(config.method) | config.balance.weights
+    own = task_weights(config.method)
+    primary = next(iter(own))
     scaled = {
-        task: weight if task == PRIMARY_TASK else scale * weight for task, weight in weights.items()
+        task: weight if task == primary else scale * weight
+        for task, weight in (own | config.balance.weights).items()
     }
     balance = config.balance.model_copy(update={"weights": scaled})
     return config.model_copy(update={"balance": balance})

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import final
 
-from gradtruce.study.results.power import power_note
+from gradtruce.study.results.power import power_notes
 from gradtruce.study.results.record import (
     ArmRecord,
     ArmScore,
@@ -95,8 +95,8 @@ def groups_of(
 
 def notes(look: Lookup, metrics: Sequence[MetricRecord], *more: str) -> tuple[str, ...]:
     """Return the lines below a table: its own, what it could have detected, its protocol."""
-    lines = [power_note(look.study, metric) for metric in metrics]
-    return (*_unfinished(look.study), *more, *lines, *_protocol_lines(look.study))
+    found = power_notes(look.study, metrics)
+    return (*_unfinished(look.study), *more, *found, *_protocol_lines(look.study))
 
 
 def _unfinished(study: StudyRecord) -> tuple[str, ...]:

@@ -1,19 +1,28 @@
 """The smallest difference that a study could have detected, in words, for under its tables."""
 
 import statistics
+from collections.abc import Sequence
 
 from gradtruce.study.results.record import MetricRecord, StudyRecord
 
 
-def power_note(study: StudyRecord, metric: MetricRecord) -> str:
-    """Return what the study could have shown in one metric; why it can show nothing, where so.
-
-    The median over its comparisons: each has its own spread between seeds.
+def power_notes(study: StudyRecord, metrics: Sequence[MetricRecord]) -> list[str]:
+    """Return what the study could have shown in some metrics, or why it can show nothing.
 
     Args:
         study: The record.
-        metric: One of its metrics.
+        metrics: Some of its metrics; those that no run has are left out.
     """
+    found = [note for metric in metrics if (note := _power_note(study, metric))]
+    if found:
+        return found
+    return [
+        "No difference could have been detected: no two arms have two finished seeds in common."
+    ]
+
+
+def _power_note(study: StudyRecord, metric: MetricRecord) -> str:
+    """Return the median over the comparisons: each has its own spread between seeds."""
     known = [
         (each.detectable, each.detectable_holm, each.seeds)
         for each in study.comparisons
@@ -22,10 +31,7 @@ def power_note(study: StudyRecord, metric: MetricRecord) -> str:
         and each.detectable_holm is not None
     ]
     if not known:
-        return (
-            f"No difference in {metric.column} could have been detected: no two arms have two"
-            " finished seeds in common."
-        )
+        return ""
     single, corrected, seeds = zip(*known, strict=True)
     few, many = min(seeds), max(seeds)
     number = f"{few}" if few == many else f"{few} to {many}"

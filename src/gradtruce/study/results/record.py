@@ -14,7 +14,7 @@ from gradtruce.files import write_whole
 RECORD: Final = "study.json"
 """The numbers in a study's folder."""
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 
 Outcome = Literal["better", "worse", "undecided", "untested"]
 """Of a comparison: "undecided" was tested and shows nothing, "untested" lacks seeds or scores."""
@@ -320,7 +320,7 @@ class StudyRecord(_Part):
         machine: What the tables were computed on.
     """
 
-    schema_number: Literal[1] = Field(default=SCHEMA, alias="schema")
+    schema_number: Literal[2] = Field(default=SCHEMA, alias="schema")
     kind: Literal["study"] = "study"
     title: str
     question: str
@@ -363,5 +363,6 @@ class StudyRecord(_Part):
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"])
             raise ValueError(
-                f"{path}: not a study of schema {SCHEMA}: {place}: {first['msg']}"
+                f"{path}: not written by this version ({place}: {first['msg']}); `gradtruce study "
+                f"tables {path.parent}` writes it anew"
             ) from None

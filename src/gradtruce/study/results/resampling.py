@@ -19,6 +19,7 @@ from gradtruce.evaluation.labelers.base import Labeler
 from gradtruce.evaluation.nlg.meteor import Meteor
 from gradtruce.evaluation.predictions import Prediction
 from gradtruce.evaluation.significance import Score, draws
+from gradtruce.naming import suggestion
 from gradtruce.study.results.finished import FinishedRun
 from gradtruce.study.results.measures import Measure, families_of
 
@@ -121,7 +122,7 @@ def resample_cell(
         _require_agreement(run, values)
         for measure in every:
             name = measure.record.name
-            why = _reason(measure, plans, values)
+            why = _reason(measure, plans, values, len(ordered))
             if why:
                 reasons[name][key] = why
             else:
@@ -149,14 +150,19 @@ def _values(
     return found
 
 
-def _reason(measure: Measure, plans: Mapping[str, Plan], values: Mapping[str, np.ndarray]) -> str:
+def _reason(
+    measure: Measure, plans: Mapping[str, Plan], values: Mapping[str, np.ndarray], studies: int
+) -> str:
     for part in measure.parts:
         group, _, key = part.partition(".")
         plan = plans[group]
         if plan.statistic is None:
             return plan.reason
         if part not in values:
-            raise ValueError(f"no score with an interval is called {part!r}")
+            known = [f"{group}.{name}" for name in plan.statistic(np.ones((1, studies)))]
+            raise ValueError(
+                f"no score with an interval is called {part!r}{suggestion(part, known)}"
+            )
         if np.isnan(values[part][0]):
             return plan.undefined.get(key, "not defined on these reports")
     return ""

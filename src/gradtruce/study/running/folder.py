@@ -12,7 +12,7 @@ from gradtruce.files import write_whole
 from gradtruce.locks import locked
 from gradtruce.study.plans.plan import PLAN, PlannedRun, StudyPlan, load_plan
 from gradtruce.training.config import RunConfig
-from gradtruce.training.config_difference import differences
+from gradtruce.training.config_difference import differences, told
 from gradtruce.training.config_file import load_config
 
 IDENTITY: Final = "study.id"
@@ -57,7 +57,7 @@ class StudyFolder:
             differing = differences(found.model_dump(), run.config.model_dump())
             if differing:
                 raise ValueError(
-                    f"{path}: not trained as the plan says ({'; '.join(differing[:3])}); remove "
+                    f"{path}: not trained as the plan says ({told(differing)}); remove "
                     f"{path.parent}, and the study trains it, or change the plan"
                 )
 
@@ -126,6 +126,11 @@ def read_plan(folder: Path) -> StudyPlan:
 
 def _require_growth(there: StudyPlan, given: StudyPlan, path: Path) -> None:
     """Check that a plan has all that the folder's plan has, unchanged."""
+    if there.title != given.title:
+        raise ValueError(
+            f"{path.parent} holds another study, {there.title!r}; choose another --output, or leave"
+            " the plan out to go on with that one"
+        )
     old, new = there.model_dump(mode="json"), given.model_dump(mode="json")
     lost = [seed for seed in old.pop("seeds") if seed not in new["seeds"]]
     if lost:

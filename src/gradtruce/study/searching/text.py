@@ -46,12 +46,12 @@ def grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def number(value: object) -> str:
     """Return a value as a table shows it.
 
-    >>> number(0.123456), number(None), number("all")
-    ('0.1235', '', 'all')
+    >>> number(0.123456), number(4e-14), number(12.5), number(None), number("all")
+    ('0.1235', '0.0000', '12.5000', '', 'all')
     """
     if value is None:
         return ""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
 def _cell(entry: str) -> str:

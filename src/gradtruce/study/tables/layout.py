@@ -178,7 +178,7 @@ def _headline(look: Lookup) -> StudyTable:
 _OUTCOMES: Final = {
     "better": "better",
     "worse": "worse",
-    "undecided": "no difference shown",
+    "undecided": "undecided",
     "untested": "not tested",
 }
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, final
 
-from gradtruce.data.observations import OBSERVATIONS, POSITIVE, UNCERTAIN
+from gradtruce.data.observations import FINDINGS, POSITIVE, UNCERTAIN
 from gradtruce.data.study import View
 from gradtruce.evaluation.predictions import Prediction
 from gradtruce.viewer.report.agreement import States, Verdict, compare
@@ -65,7 +65,7 @@ def finding_rows(
     [('Edema', 0.7)]
     """
     rows = []
-    for name in OBSERVATIONS:
+    for name in FINDINGS:
         cells = tuple(
             _cell(name, compare(reading.get(name), truth.get(name)), prediction, places, views)
             for reading, prediction, places in zip(readings, predictions, seen, strict=True)

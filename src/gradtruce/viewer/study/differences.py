@@ -158,7 +158,7 @@ def sentence(record: StudyRecord) -> str:
     return (
         f"Of {tested} {'comparison' if tested == 1 else 'comparisons'} with {reference}, "
         f"{better} came out better and {worse} worse at 95 % after Holm's correction; "
-        f"{nothing} showed no difference."
+        f"{nothing} {'is' if nothing == 1 else 'are'} undecided."
     )
 
 

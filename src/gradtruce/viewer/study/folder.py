@@ -1,17 +1,18 @@
 """What a study's folder holds: its numbers, its plan, its runs; checked to belong together."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, final
 
 from gradtruce.data.prepared import PreparedDataset
+from gradtruce.evaluation.metrics import Metrics
 from gradtruce.study.plans.plan import PLAN, StudyPlan, load_plan
 from gradtruce.study.results.record import RECORD, CellRecord, StudyRecord
 from gradtruce.study.results.record import RunRecord as PlannedRecord
 from gradtruce.viewer.report.records import RunRecord, read_run
 
+SEARCH: Final = "search.toml"
 _METRICS: Final = "metrics.json"
 
 
@@ -112,6 +113,8 @@ def read_study(folder: Path) -> StudyFolder:
     Traceback (most recent call last):
     FileNotFoundError: no runs/nowhere/study.json; `gradtruce study tables runs/nowhere` writes it
     """
+    if (folder / SEARCH).is_file():
+        raise ValueError(f"{folder} is a search: see {folder / 'search.md'} and its figures")
     record = StudyRecord.read(folder / RECORD)
     path = folder / PLAN
     if not path.is_file():
@@ -144,8 +147,8 @@ def _agrees(folder: Path, run: PlannedRecord, headline: str) -> bool:
         return False
     if headline not in run.scores:
         return True
-    entry = json.loads(path.read_text(encoding="utf-8"))["scores"].get(headline)
-    return entry is None or entry.get("value") == run.scores[headline]
+    found = Metrics.read(path).flat().get(headline)
+    return found is None or found.value == run.scores[headline]
 
 
 def _some(folders: Sequence[str]) -> str:
