@@ -55,7 +55,7 @@ def test_every_table_is_written_in_three_forms(folder, by_name):
 
 def test_the_record_is_read_back_as_it_was_written(folder, study):
     content = json.loads((folder / "study.json").read_text(), parse_constant=pytest.fail)
-    assert (content["schema"], content["kind"]) == (1, "study")
+    assert (content["schema"], content["kind"]) == (2, "study")
     assert StudyRecord.model_validate(content) == study
 
 
