@@ -19,6 +19,8 @@ def report(
     ] = None,
 ) -> None:
     """Draw curves, tables and a gallery as one self-contained HTML file."""
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder}: no such folder; name one of a run, study or comparison")
     from gradtruce.cli.bar import quieten_transformers
     from gradtruce.viewer import report as of_run
     from gradtruce.viewer import study as of_study

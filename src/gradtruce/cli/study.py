@@ -133,11 +133,13 @@ def list_plans() -> None:
 
     from gradtruce.presets import preset_file, preset_names
 
-    names = preset_names("study")
-    width = max(len(name) for name in names)
-    for name in names:
-        table = tomllib.loads(preset_file("study", name).read_text(encoding="utf-8"))
-        print(f"{name:<{width}}  {table['title']}: {table['question']}")
+    names = {kind: preset_names(kind) for kind in ("study", "search")}
+    width = max(len(name) for of_kind in names.values() for name in of_kind)
+    for kind, command in (("study", "run"), ("search", "search")):
+        print(f"gradtruce study {command}")
+        for name in names[kind]:
+            table = tomllib.loads(preset_file(kind, name).read_text(encoding="utf-8"))
+            print(f"  {name:<{width}}  {table['title']}: {table['question']}")
 
 
 def _show(bars: "Bars", now: "StudyStatus", shown: set[str]) -> None:
