@@ -74,8 +74,13 @@ def test_help_and_list_answer_at_once_without_torch(arguments: list[str]) -> Non
 def test_list_names_every_plan_with_its_question(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["study", "list"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert tuple(line.split()[0] for line in lines) == preset_names("study")
-    assert all(line.endswith("?") for line in lines)
+    names = tuple(line.split()[0] for line in lines if line.startswith("  "))
+    assert names == (*preset_names("study"), *preset_names("search"))
+    assert all(line.endswith("?") for line in lines if line.startswith("  "))
+    assert [line for line in lines if not line.startswith("  ")] == [
+        "gradtruce study run",
+        "gradtruce study search",
+    ]
 
 
 @pytest.mark.slow  # tests/study/test_runner.py has it on a phantom that is there

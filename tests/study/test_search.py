@@ -17,6 +17,8 @@ from gradtruce.training.runlog import RunLog
 
 F1, BLEU = "clinical.micro_13.uncertain_negative.f1", "nlg.bleu_4"
 STEPS = (100, 200, 300, 400)
+STALE = 4.0
+"""Seconds after which a grace of 2 is over; SQLite counts whole ones."""
 
 
 def scores(config, step):
@@ -198,7 +200,7 @@ def test_what_is_over_is_not_given_back(tmp_path):
 def test_a_worker_that_slept_keeps_its_trial(tmp_path):
     asleep = open_trials(plan(trials=2), tmp_path, beat=1, grace=2)
     trial, lock = asleep.ask()
-    time.sleep(2.5)  # without a heartbeat, its lock in hand
+    time.sleep(STALE)  # without a heartbeat, its lock in hand
     awake = open_trials(plan(trials=2), tmp_path, beat=1, grace=2)
     other, _ = awake.ask()
     assert other.name != trial.name
@@ -210,7 +212,7 @@ def test_a_worker_that_slept_keeps_its_trial(tmp_path):
 def test_a_trial_taken_for_dead_on_another_machine_ends_without_an_error(tmp_path, monkeypatch):
     asleep = open_trials(plan(trials=2), tmp_path, beat=1, grace=2)
     trial, lock = asleep.ask()
-    time.sleep(2.5)
+    time.sleep(STALE)
     monkeypatch.setattr("socket.gethostname", lambda: "elsewhere")
     awake = open_trials(plan(trials=2), tmp_path, beat=1, grace=2)
     assert awake.ask() is None  # the lock is still held: it waits, nobody trains it twice

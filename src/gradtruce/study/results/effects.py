@@ -167,7 +167,7 @@ def detectable(error: float, freedom: float, comparisons: int = 1) -> float:
         comparisons: Tested together; the level is 5 % over their number, Holm's first step.
 
     >>> round(detectable(0.0067, 4.0), 4), round(detectable(0.0067, 4.0, comparisons=6), 4)
-    (0.0252, 0.0414)
+    (0.0252, 0.0413)
     """
     return error * detectable_errors(freedom, significance=(1 - LEVEL) / comparisons)
 
