@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -32,11 +33,24 @@ FAST = ("data: came_grad", "sharded: famo", "data: evaluation", "null", "hook")
 Results = Callable[[str], list[Any]]
 
 
+def free_port() -> int:
+    """Return a port that nothing listens on, and that the system gives to nobody meanwhile.
+
+    Ports that the system gives out itself may be another's before the first process listens.
+    """
+    while True:
+        port = 20_000 + random.SystemRandom().randrange(12_000)  # Linux gives out 32,768 and above
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
+
+
 def start_ranks(*arguments: str) -> list[subprocess.Popen[str]]:
     """Start processes as torchrun does."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     place = {"WORLD_SIZE": RANKS, "LOCAL_WORLD_SIZE": RANKS, "MASTER_PORT": port}
     return [
         subprocess.Popen(
