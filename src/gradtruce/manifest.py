@@ -148,9 +148,9 @@ def sync_folder(folder: Path) -> None:
 
 def _seal(folder: Path, facts: dict[str, Any]) -> None:
     """Flush every file, and write the manifest last."""
-    files = {}
+    files, mode = {}, folder.stat().st_mode & 0o666
     for path in sorted(folder.iterdir()):
-        path.chmod(folder.stat().st_mode & 0o666)  # safetensors closes its files to all others
+        path.chmod(mode)  # safetensors closes its files to all others
         files[path.name] = {"size": path.stat().st_size, "sha256": _digest(path)}
         sync_file(path)
     table: dict[str, Any] = {"schema": SCHEMA, "facts": facts, "files": files}

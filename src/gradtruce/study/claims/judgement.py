@@ -33,8 +33,6 @@ from gradtruce.study.results.record import (
 Contrast = Callable[[str, str, Measure], Sequence[ComparisonRecord]]
 """Gives arm − other arm in a metric, one a cell."""
 
-LINEAR: Final = "this study has no linear scalarization"
-
 TRACE: Final = (
     "fewer than two pairs of runs were analysed; `gradtruce analyse LINEAR CAME_GRAD --only noise`"
     " of two runs of one seed measures it"
@@ -235,7 +233,7 @@ def _conflict(study: StudyRecord) -> Finding | str:
     """Return the mean cosine of two tasks where they share no noise, of linear scalarization."""
     linear = _chosen(is_linear, study)
     if not linear:
-        return LINEAR
+        return "this study has no linear scalarization"
     runs = [run for run in study.runs if run.arm == linear[0].name]
     cosines = [run.cross_task_cosine for run in runs if run.cross_task_cosine is not None]
     mean = _mean_over_runs(cosines)

@@ -151,7 +151,7 @@ def _headline(look: Lookup) -> StudyTable:
                 Entry(each.p_holm, is_probability=True),
                 Entry(each.detectable),
                 Entry(each.detectable_holm),
-                Entry(text=each.reason or _OUTCOMES[each.outcome]),
+                Entry(text=each.reason or each.outcome),
                 seeds_entry(look, cell, arm),
             ),
         )
@@ -173,14 +173,6 @@ def _headline(look: Lookup) -> StudyTable:
             " 5 % over the number of comparisons.",
         ),
     )
-
-
-_OUTCOMES: Final = {
-    "better": "better",
-    "worse": "worse",
-    "undecided": "undecided",
-    "untested": "not tested",
-}
 
 
 def _verdicts(look: Lookup) -> StudyTable:

@@ -5,6 +5,7 @@ from typing import Final
 
 from markupsafe import Markup
 
+from gradtruce.viewer.frame.intervals import across
 from gradtruce.viewer.frame.score_text import difference_text
 
 WIDTH: Final = 360.0
@@ -70,7 +71,7 @@ def domain_around_zero(values: Sequence[float]) -> tuple[float, float]:
     >>> domain_around_zero([])
     (-0.1, 0.1)
     """
-    low, high = min(0.0, *values, 0.0), max(0.0, *values, 0.0)
+    low, high = min([0.0, *values]), max([0.0, *values])
     if low == high:
         return -0.1, 0.1
     margin = 0.03 * (high - low)
@@ -93,9 +94,7 @@ def difference_axis(domain: tuple[float, float]) -> Markup:
 
 
 def _across(value: float, domain: tuple[float, float]) -> str:
-    low, high = domain
-    share = min(max((value - low) / (high - low), 0.0), 1.0)
-    return f"{EDGE + share * (WIDTH - 2 * EDGE):.1f}"
+    return across(value, domain, WIDTH, EDGE)
 
 
 def _circle(

@@ -51,28 +51,35 @@ def range_bar(
     return _drawing([_rail(domain), thin, thick, _dot(arm, median, domain)])
 
 
-def _across(value: float, domain: tuple[float, float]) -> str:
+def across(
+    value: float, domain: tuple[float, float], width: float = WIDTH, edge: float = EDGE
+) -> str:
+    """Return where a value lies in a drawing: on its edge where it is beyond.
+
+    >>> across(0.5, (0.0, 1.0), width=100.0, edge=10.0)
+    '50.0'
+    """
     left, right = domain
     share = (value - left) / (right - left) if right > left else 0.5
-    return f"{EDGE + min(max(share, 0.0), 1.0) * (WIDTH - 2 * EDGE):.1f}"
+    return f"{edge + min(max(share, 0.0), 1.0) * (width - 2 * edge):.1f}"
 
 
 def _rail(domain: tuple[float, float]) -> Markup:
     rail = Markup('<path class="grid" d="M{} {}H{}"/>').format(EDGE, MIDDLE, WIDTH - EDGE)
     if not domain[0] <= 0 <= domain[1]:
         return rail
-    return rail + Markup('<path class="zero" d="M{} 1V19"/>').format(_across(0.0, domain))
+    return rail + Markup('<path class="zero" d="M{} 1V19"/>').format(across(0.0, domain))
 
 
 def _stretch(kind: str, arm: str, low: float, high: float, domain: tuple[float, float]) -> Markup:
     return Markup('<path class="{} {}" d="M{} {}H{}"/>').format(
-        kind, arm, _across(low, domain), MIDDLE, _across(high, domain)
+        kind, arm, across(low, domain), MIDDLE, across(high, domain)
     )
 
 
 def _dot(arm: str, value: float, domain: tuple[float, float]) -> Markup:
     return Markup('<circle class="dot {}" cx="{}" cy="{}" r="4.5"/>').format(
-        arm, _across(value, domain), MIDDLE
+        arm, across(value, domain), MIDDLE
     )
 
 
